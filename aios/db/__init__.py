@@ -1,0 +1,1 @@
+"""Postgres: tables, migrations, and the statements of the journal's protocol. Only `session` commits."""

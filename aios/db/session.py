@@ -1,0 +1,98 @@
+"""The one place that opens connections and commits: `with database.transaction() as tx`."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from aios.errors import DatabaseUnavailable, Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Transaction = Connection
+"""A connection inside a transaction; who gets one never commits it."""
+
+_RETRIABLE_SQLSTATES = frozenset({"40001", "40P01", "53100", "53200", "53300", "57P01", "57P02", "57P03", "25006"})
+
+
+class Database:
+    """A pool of connections, opened once per process and under a lock (psycopg pools opened by racing threads break)."""
+
+    def __init__(self, url: str, *, pool_size: int = 4) -> None:
+        if not url:
+            raise Misconfigured("no database is configured", "run `aios up`, or set AIOS_DATABASE_URL")
+        self._url = make_url(url).set(drivername="postgresql+psycopg")
+        self._pool_size = pool_size
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine, made on first use."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = create_engine(
+                    self._url,
+                    pool_size=self._pool_size,
+                    max_overflow=2,
+                    pool_timeout=10,
+                    pool_pre_ping=False,
+                    connect_args={
+                        "connect_timeout": 5,
+                        "application_name": "aios",
+                        "options": "-c idle_in_transaction_session_timeout=30000 -c statement_timeout=30000",
+                        "keepalives_idle": 10,
+                    },
+                    json_serializer=_dump,
+                )
+            return self._engine
+
+    @property
+    def where(self) -> str:
+        """Host, port and database, without the password: for messages."""
+        return f"{self._url.host}:{self._url.port}/{self._url.database}"
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[Transaction]:
+        """One transaction: commits at the end, rolls back on any exception.
+
+        Args:
+            durable: False lets the commit return before the disk has it. For heartbeats only.
+
+        Raises:
+            DatabaseUnavailable: Postgres is gone, starting, full or read-only, or it broke a deadlock: retry.
+        """
+        try:
+            with self.engine.begin() as connection:
+                if not durable:
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+                yield connection
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise DatabaseUnavailable(self.where, _reason(error)) from error
+        except DBAPIError as error:
+            if error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _RETRIABLE_SQLSTATES:
+                raise DatabaseUnavailable(self.where, _reason(error)) from error
+            raise
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    origin = getattr(error, "orig", None) or error
+    return (str(origin).strip().splitlines() or [type(origin).__name__])[0]

@@ -1,0 +1,136 @@
+"""Planning: a request becomes the list of syscalls that answers it. Pure: data in, data out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from aios.errors import InvalidArgument, ToolDenied, UnknownTool, did_you_mean
+from aios.kernel.words import Effect, Pool, SyscallState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aios.kernel.request import Request
+    from aios.kernel.values import JsonObject
+
+
+@dataclass(frozen=True)
+class Call:
+    """One syscall to be: where, what, with what, and until when.
+
+    Attributes:
+        state: `queued` for the first of a plan, `blocked` for later ones, `waiting` for what no worker does.
+        asks: the request's conversation is its prompt.
+        seconds: its deadline, counted from the claim; None for what waits without end.
+        delay_seconds: a timer's; None for everything else.
+        waits_for: id of the child agent waited for.
+    """
+
+    pool: Pool
+    op: str
+    payload: JsonObject
+    effect: Effect = Effect.IDEMPOTENT
+    state: SyscallState = SyscallState.BLOCKED
+    asks: bool = False
+    seconds: float | None = 60.0
+    delay_seconds: float | None = None
+    waits_for: str | None = None
+
+
+@dataclass(frozen=True)
+class ToolInfo:
+    """What planning must know of a tool."""
+
+    name: str
+    effect: Effect = Effect.IDEMPOTENT
+    seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Turns requests into plans.
+
+    Attributes:
+        tools: every tool that is loaded, by name.
+        program: the asking program's name, for messages.
+        declared: the tools the program may use; others are denied.
+        llm_seconds: deadline of an LLM syscall.
+    """
+
+    tools: Mapping[str, ToolInfo]
+    program: str
+    declared: tuple[str, ...] = ()
+    llm_seconds: float = 600.0
+
+    def plan(self, request: Request[object]) -> tuple[Call, ...]:
+        """The syscalls that answer `request`, in order; only the first one can start.
+
+        Raises:
+            CallerError: nothing answers such a request.
+        """
+        match request.resource:
+            case "llm":
+                calls = self._llm(request)
+            case "memory" | "storage":
+                calls = (Call(Pool(request.resource), request.op, request.args),)
+            case "tool":
+                calls = (self._tool(request.args),)
+            case "agent":
+                return (_waiting(request),)
+            case other:
+                raise InvalidArgument("resource", other, "a program asks for llm, memory, storage, tool or agent")
+        first, *rest = calls
+        return (replace(first, state=SyscallState.QUEUED), *rest)
+
+    def _llm(self, request: Request[object]) -> tuple[Call, ...]:
+        args = dict(request.args)
+        for name in args.get("tools", ()):
+            self._known(name)
+        recall, remember = args.pop("recall", None), args.pop("remember", None)
+        calls: list[Call] = []
+        if recall:
+            calls.append(Call(Pool.MEMORY, "search", recall))
+            args["recalled"] = 0
+        op = "chat" if request.op == "act" else request.op
+        chat = Call(
+            Pool.LLM, op, args, effect=Effect.IDEMPOTENT, asks=request.messages is not None, seconds=self.llm_seconds
+        )
+        calls.append(chat)
+        if request.op == "act":
+            worst = [self._known(name) for name in args.get("tools", ())]
+            effect = Effect.ONCE if any(t.effect is Effect.ONCE for t in worst) else Effect.IDEMPOTENT
+            payload = {"from": len(calls) - 1, "tools": args.get("tools", [])}
+            calls.append(Call(Pool.TOOL, "run", payload, effect=effect, seconds=sum(t.seconds for t in worst)))
+        if remember:
+            calls.append(Call(Pool.MEMORY, "remember", {**remember, "from": len(calls) - 1}))
+        return tuple(calls)
+
+    def _tool(self, args: JsonObject) -> Call:
+        tool = self._known(args["tool"])
+        return Call(Pool.TOOL, "call", args, effect=tool.effect, seconds=tool.seconds)
+
+    def _known(self, name: str) -> ToolInfo:
+        tool = self.tools.get(name)
+        if tool is None:
+            raise UnknownTool(name, did_you_mean(name, self.tools))
+        if name not in self.declared:
+            raise ToolDenied(name, self.program)
+        return tool
+
+
+def _waiting(request: Request[object]) -> Call:
+    """What no worker does: time, a child or a human ends it."""
+    args = request.args
+    if request.op not in {"sleep", "wait", "ask"}:
+        raise InvalidArgument("request", request.name, "an agent asks to sleep, wait, ask or spawn")
+    return Call(
+        Pool.AGENT,
+        request.op,
+        args,
+        effect=Effect.NONE,
+        state=SyscallState.WAITING,
+        seconds=None,
+        delay_seconds=float(args["seconds"]) if request.op == "sleep" else None,
+        waits_for=str(args["agent"]) if request.op == "wait" else None,
+    )

@@ -1,0 +1,61 @@
+"""JSON values: their canonical bytes, their bounds and their digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, TypeAlias
+
+from aios.errors import NotJson
+
+Json: TypeAlias = Any
+"""A JSON value. What is inside is typed where it is decoded, not where it is carried."""
+
+JsonObject: TypeAlias = dict[str, Any]
+"""A JSON object."""
+
+
+def canonical(value: Json, *, what: str = "value") -> bytes:
+    """The one spelling of a JSON value: sorted keys, no spaces, UTF-8.
+
+    Raises:
+        NotJson: `value` is no JSON, or a string in it holds NUL or a lone surrogate, which Postgres cannot store.
+    """
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        encoded = text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotJson(what, str(error)) from error
+    if b"\\u0000" in encoded and "\x00" in _strings(value):
+        raise NotJson(what, "a string holds a NUL character")
+    return encoded
+
+
+def digest(*parts: bytes) -> bytes:
+    """SHA-256 of the parts, each preceded by its length, so that no two lists of parts collide."""
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(len(part).to_bytes(8, "big"))
+        state.update(part)
+    return state.digest()
+
+
+def clean(text: str) -> str:
+    """Text from outside (an engine, a page) with what Postgres cannot store replaced by U+FFFD."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def short(value: Json, limit: int = 120) -> str:
+    """The value's JSON, cut to `limit` characters, for labels and messages."""
+    text = json.dumps(value, ensure_ascii=False, default=str, sort_keys=True)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _strings(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return "".join(_strings(k) + _strings(v) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return "".join(_strings(v) for v in value)
+    return ""

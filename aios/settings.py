@@ -1,0 +1,178 @@
+"""What an operator can set, in one frozen object: shape and defaults here, values in `config/aios.toml` and `AIOS_*`.
+
+Order of precedence: arguments, environment, the state file of `aios up` in the data directory, the TOML file, defaults.
+A nested value has two underscores in the environment: `AIOS_LLM__SLOTS=8`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from aios.errors import Misconfigured
+
+STATE_FILE = "state.json"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WorkerSettings(_Section):
+    """How a worker process proves that it lives, and when others may take its work."""
+
+    lease_seconds: float = Field(8.0, description="Without a heartbeat for this long a process counts as dead.")
+    heartbeat_seconds: float = Field(2.0, description="Time between two heartbeats of a process.")
+    tick_seconds: float = Field(1.0, description="Time between two recovery ticks; one process at a time does one.")
+    drive_seconds: float = Field(10.0, description="A program may run this long without a request (ProgramStuck).")
+    grant_seconds: float = Field(4.0, description="A granted syscall not claimed within this time is rung again.")
+    window: int = Field(4, description="Messages published ahead, as a multiple of a pool's live concurrency.")
+    drain_seconds: float = Field(10.0, description="SIGTERM: running syscalls have this long before they are requeued.")
+
+
+class RetrySettings(_Section):
+    """Backoff of transient errors: `min(cap, base * 2 ** errors)`, with full jitter."""
+
+    limit: int = Field(5, description="A syscall fails after this many transient errors (429 and pauses do not count).")
+    base_seconds: float = Field(0.5, description="First backoff.")
+    cap_seconds: float = Field(30.0, description="Longest backoff.")
+    crashes: int = Field(5, description="A syscall whose worker died this often while it ran is quarantined.")
+
+
+class LLMSettings(_Section):
+    """The engine (core) behind the `llm` pool."""
+
+    model: str = Field("", description="Model name shown in the journal; empty: as the engine's /info says.")
+    slots: int = Field(4, description="Calls in flight at most; the queue stays in the kernel, never in the engine.")
+    api_key: str = Field("", description="Bearer token for the engine, if it wants one.")
+    connect_seconds: float = Field(5.0, description="Time to connect.")
+    token_seconds: float = Field(60.0, description="Longest silence between two tokens.")
+    deadline_seconds: float = Field(600.0, description="A whole LLM syscall ends by then.")
+    max_tokens: int = Field(256, description="New tokens per reply when the request does not say.")
+    tools: str = Field("constrained", description="Tool calls: `constrained` (few-shot and grammar) or `native`.")
+    stream_seconds: float = Field(3600.0, description="Token streams in Redis expire after this time.")
+    stream_tokens: int = Field(16384, description="Token streams in Redis keep at most this many entries.")
+
+
+class ToolSettings(_Section):
+    """Limits of the tools that ship."""
+
+    timeout_seconds: float = Field(30.0, description="A tool call ends by then unless the tool says otherwise.")
+    http_allow: tuple[str, ...] = Field(
+        (), description="Host names that `http_get` may fetch; `*.host` for sub-domains."
+    )
+    http_bytes: int = Field(1_000_000, description="Longest body that `http_get` returns.")
+    path: str = Field("", description="Folders (os.pathsep between them) with tool files of your own.")
+
+
+class LimitSettings(_Section):
+    """Bounds on what a caller can ask."""
+
+    task_bytes: int = Field(1_000_000, description="Longest task text of an agent.")
+    value_bytes: int = Field(4_000_000, description="Longest journalled value (arguments or result) of one syscall.")
+    queued_agents: int = Field(100_000, description="Agents that may wait to be started.")
+    message_bytes: int = Field(2_048, description="Longest body of a Celery message.")
+    retention_days: float = Field(30.0, description="Ended agents are pruned after this time.")
+
+
+class Settings(BaseSettings):
+    """All settings. URLs left empty are taken from the state file of `aios up`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AIOS_", env_nested_delimiter="__", frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    data_dir: Path = Field(
+        default_factory=lambda: Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "aios",
+        description="Where `aios up` keeps its data, logs and state file.",
+    )
+    database_url: str = Field("", description="postgresql://user:password@host:port/database")
+    redis_url: str = Field("", description="redis://:password@host:port/0: Celery's broker.")
+    scheduler_url: str = Field("", description="Redis of the ready sets; empty: redis_url.")
+    stream_url: str = Field("", description="Redis of the token streams; empty: redis_url.")
+    engine_url: str = Field("", description="http://host:port of a TGI server (or the local engine).")
+    agents_path: str = Field("", description="Folders (os.pathsep between them) with programs of your own.")
+    embedder: str = Field("minilm", description="`minilm` (int8 ONNX, 384 dimensions) or `hashing` (no meaning).")
+    database_pool: int = Field(4, description="Connections per process at most.")
+    log_style: str = Field("text", description="`text` or `json`.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    worker: WorkerSettings = WorkerSettings()
+    retry: RetrySettings = RetrySettings()
+    llm: LLMSettings = LLMSettings()
+    tools: ToolSettings = ToolSettings()
+    limits: LimitSettings = LimitSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, environment, state file, TOML file."""
+        del dotenv_settings, file_secret_settings
+        data_dir = (
+            init_settings().get("data_dir")
+            or env_settings().get("data_dir")
+            or cls.model_fields["data_dir"].get_default(call_default_factory=True, validated_data={})
+        )
+        state = InitSettingsSource(settings_cls, init_kwargs=_state_urls(Path(data_dir)))
+        toml = TomlConfigSettingsSource(
+            settings_cls, toml_file=os.environ.get("AIOS_CONFIG") or app_dir() / "config" / "aios.toml"
+        )
+        return init_settings, env_settings, state, toml
+
+    @property
+    def scheduler(self) -> str:
+        """URL of the Redis that holds ready sets and grants."""
+        return self.scheduler_url or self.redis_url
+
+    @property
+    def streams(self) -> str:
+        """URL of the Redis that holds token streams."""
+        return self.stream_url or self.redis_url
+
+
+def app_dir() -> Path:
+    """The folder with `tasks/`, `config/` and `agents/`: the checkout's root, or `aios/_app` in an installed wheel."""
+    package = Path(__file__).resolve().parent
+    carried = package / "_app"
+    return carried if carried.is_dir() else package.parent
+
+
+def _state_urls(data_dir: Path) -> dict[str, Any]:
+    try:
+        state = json.loads((data_dir / STATE_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    urls = state.get("settings", {}) if isinstance(state, dict) else {}
+    return {name: value for name, value in urls.items() if name in Settings.model_fields}
+
+
+def load(**values: object) -> Settings:
+    """The settings of this process; a wrong value is one clear error that names it.
+
+    Raises:
+        Misconfigured: a value does not fit, or a name is unknown.
+    """
+    try:
+        return Settings(**values)  # type: ignore[arg-type]  # pydantic validates them
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "__".join(str(part) for part in first["loc"]).upper()
+        raise Misconfigured(
+            f"setting {where} = {first.get('input')!r}: {first['msg']}", f"set AIOS_{where} or mend the file"
+        ) from error
