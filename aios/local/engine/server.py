@@ -1,0 +1,82 @@
+"""Options to a running engine: the composition root of the engine's process."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from aios.local.engine.app import application
+from aios.local.engine.call_log import CallLog
+from aios.local.engine.engine import Engine
+from aios.local.engine.metrics import Metrics
+from aios.local.engine.simulated import Simulated, Timing
+
+if TYPE_CHECKING:
+    import argparse
+
+    from aios.local.engine.backend import Backend
+
+_BACKLOG = 2048
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    log = CallLog(path=options.log)
+    engine = Engine(
+        backend=_backend(options),
+        log=log,
+        metrics=Metrics(),
+        max_concurrent_requests=options.max_concurrent_requests,
+        max_input_tokens=options.max_input_tokens,
+        payload_limit_bytes=options.payload_limit,
+        api_key=options.api_key,
+    )
+    with _listen(options.host, options.port) as listening:
+        host, port = listening.getsockname()[:2]
+        config = uvicorn.Config(
+            application(engine),
+            log_level="critical",  # an answer that is cut on purpose is an error to uvicorn
+            access_log=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=2,
+        )
+        server = _Announced(config, line=f"listening on http://{host}:{port}")
+        server.run(sockets=[listening])
+    log.close()
+
+
+class _Announced(uvicorn.Server):
+    """Says where it listens once it does."""
+
+    def __init__(self, config: uvicorn.Config, *, line: str) -> None:
+        super().__init__(config)
+        self._line = line
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            sys.stdout.write(self._line + "\n")
+            sys.stdout.flush()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((host, port))
+    return listening
+
+
+def _backend(options: argparse.Namespace) -> Backend:
+    timing = Timing(
+        slots=options.slots,
+        prefill_tokens_per_second=options.prefill_tokens_per_second,
+        step_ms=options.step_ms,
+        step_per_sequence_ms=options.step_per_sequence_ms,
+        zero=options.zero_latency,
+    )
+    return Simulated(timing=timing, context=options.context, seed=options.seed, answer_tokens=options.answer_tokens)
