@@ -114,6 +114,7 @@ class Postgres:
         binaries = self._binaries()
         return Process(
             name="postgres",
+            server=True,
             argv=(str(binaries.folder / "postgres"), "-D", str(self._data)),
             env={name: "" for name in os.environ if name.startswith("PG")},
             folder=self._home,

@@ -70,6 +70,8 @@ class Process:
     """From the stop signal to SIGKILL."""
     death_signal: signal.Signals = signal.SIGKILL
     """What it gets when this process dies (Linux)."""
+    server: bool = False
+    """Others need it to end in good order: it is stopped after them."""
     once: bool = False
     """A step that ends by itself and must exit with 0."""
 

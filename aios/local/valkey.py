@@ -63,6 +63,7 @@ class Valkey:
         binary = self._binary or find()
         return Process(
             name="valkey",
+            server=True,
             argv=(str(binary), str(self._home / "valkey.conf")),
             folder=self._home,
             before=self.prepare,
