@@ -215,6 +215,15 @@ class AddressDenied(DeniedError):
         return f"{url!r} may not be fetched: {why}"
 
 
+class PathDenied(DeniedError):
+    """`PathDenied(path, why)`: an agent may not reach this path."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        path, why = self.args
+        return f"path {path!r} is denied: {why}"
+
+
 class ToolDenied(DeniedError):
     """`ToolDenied(tool, program)`: the program did not declare this tool."""
 
@@ -296,6 +305,15 @@ class ToolTimeout(TransientError):
         return f"tool {tool!r} did not finish within {seconds} s"
 
 
+class ToolUnavailable(TransientError):
+    """`ToolUnavailable(tool, what, why)`: what a tool needs outside does not answer for now."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        tool, what, why = self.args
+        return f"tool {tool!r} cannot reach {what} ({why}); try again later"
+
+
 # --- final ------------------------------------------------------------------------------------------------------------
 
 
@@ -367,12 +385,12 @@ class AttemptsSpent(FinalError):
 
 
 class OutcomeUnknown(FinalError):
-    """`OutcomeUnknown(op)`: the worker died in an operation that must not be repeated."""
+    """`OutcomeUnknown(op)`: an operation that must not be repeated was broken off: its worker died or its time ran out."""
 
     def __str__(self) -> str:
         """What is wrong, with which value, and what to do."""
         (op,) = self.args
-        return f"the worker died during {op}, which is declared `once`: whether it took effect is unknown"
+        return f"{op} was broken off, and it is declared `once`: whether it took effect is unknown"
 
 
 class Quarantined(FinalError):
