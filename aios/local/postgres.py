@@ -210,7 +210,7 @@ class Postgres:
             self._save()
 
     def _configure(self, binaries: Binaries) -> None:
-        sockets = str(self._home)
+        sockets = str(self._data)
         text = _SETTINGS.format(
             port=self._port,
             sockets=sockets if len(os.fsencode(sockets)) < _SOCKET_PATH_BYTES else "",

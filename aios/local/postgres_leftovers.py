@@ -15,7 +15,7 @@ _PASSING = (
     "pre-existing shared memory block",
     "is still in use",
     "Address already in use",
-    "lock file",
+    "already exists",
 )
 
 

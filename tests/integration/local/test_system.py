@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import pytest
@@ -21,7 +22,6 @@ from aios.local.system import System
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 SLEEPER = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
 STUBBORN = (
@@ -116,7 +116,7 @@ def test_a_dead_processs_children_die_with_it(tmp_path: Path) -> None:
 
 def _group(pid: int) -> list[int]:
     found = []
-    for name in os.listdir("/proc"):
+    for name in (path.name for path in Path("/proc").iterdir()):
         try:
             if name.isdigit() and os.getpgid(int(name)) == pid and birth(int(name)):
                 found.append(int(name))
