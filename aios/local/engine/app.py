@@ -10,9 +10,12 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aios.local.engine import description, native
-from aios.local.engine.bodies import CompatBody, GenerateBody
+from aios.local.engine import answer, chat, completions, control, description, native, replay, tokens
+from aios.local.engine.bodies import ChatBody, CompatBody, CompletionBody, GenerateBody, TokenizeBody
 from aios.local.engine.engine import Rejection, read
+from aios.local.engine.refusal import Refusal
+from aios.local.engine.script import Script
+from aios.local.engine.scripted import Scripted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from aios.local.engine.engine import Engine
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
-Endpoint = "Callable[[Request], Awaitable[Response]]"
 
 
 def application(engine: Engine) -> Starlette:
@@ -37,19 +39,24 @@ def application(engine: Engine) -> Starlette:
         finally:
             await engine.backend.stop()
 
-    return Starlette(routes=[*_posts(engine), *_gets(engine)], lifespan=lifespan)
+    routes = [*_generations(engine), *_descriptions(engine), *_control(engine)]
+    return Starlette(routes=routes, lifespan=lifespan)
 
 
-def _posts(engine: Engine) -> list[Route]:
+def _generations(engine: Engine) -> list[Route]:
     return [
-        _post(engine, "/generate_stream", GenerateBody, native.generate_stream),
-        _post(engine, "/generate", GenerateBody, native.generate),
-        _post(engine, "/", CompatBody, native.compat),
+        _post(engine, "/generate_stream", GenerateBody, _replayed(native.generate_stream)),
+        _post(engine, "/generate", GenerateBody, _replayed(native.generate)),
+        _post(engine, "/v1/chat/completions", ChatBody, _replayed(chat.chat)),
+        _post(engine, "/v1/completions", CompletionBody, _replayed(completions.completions)),
+        _post(engine, "/", CompatBody, _replayed(native.compat)),
     ]
 
 
-def _gets(engine: Engine) -> list[Route]:
+def _descriptions(engine: Engine) -> list[Route]:
     return [
+        _post(engine, "/tokenize", TokenizeBody, tokens.tokenize),
+        _post(engine, "/chat_tokenize", ChatBody, tokens.chat_tokenize, guarded=False),
         _get(engine, "/info", description.info),
         _get(engine, "/health", description.health),
         _get(engine, "/ping", description.health),
@@ -59,11 +66,27 @@ def _gets(engine: Engine) -> list[Route]:
     ]
 
 
+def _control(engine: Engine) -> list[Route]:
+    """How a scripted engine is told what to do; no other engine has this."""
+    backend = engine.backend
+    if not isinstance(backend, Scripted):
+        return []
+
+    async def load(engine: Engine, request: Request, script: Script) -> Response:
+        del request
+        return control.load(engine, backend, script)
+
+    return [
+        _post(engine, "/script", Script, load),
+        _get(engine, "/script", lambda engine: control.state(engine, backend)),
+    ]
+
+
 def _post(
     engine: Engine,
     path: str,
     kind: type[BodyT],
-    answer: Callable[[Engine, Request, BodyT], Awaitable[Response]],
+    respond: Callable[[Engine, Request, BodyT], Awaitable[Response]],
     *,
     guarded: bool = True,
 ) -> Route:
@@ -74,17 +97,34 @@ def _post(
             body = await read(request, kind, limit_bytes=engine.payload_limit_bytes)
         except Rejection as rejection:
             return rejection.response()
-        return await answer(engine, request, body)
+        return await respond(engine, request, body)
 
     return Route(path, endpoint, methods=["POST"])
 
 
-def _get(engine: Engine, path: str, answer: Callable[[Engine], Response]) -> Route:
+def _get(engine: Engine, path: str, respond: Callable[[Engine], Response]) -> Route:
     async def endpoint(request: Request) -> Response:
         del request
-        return answer(engine)
+        return respond(engine)
 
     return Route(path, endpoint, methods=["GET"])
+
+
+def _replayed(
+    respond: Callable[[Engine, Request, BodyT], Awaitable[Response]],
+) -> Callable[[Engine, Request, BodyT], Awaitable[Response]]:
+    """Recorded answers, while there are any, go before the backend's."""
+
+    async def recorded_first(engine: Engine, request: Request, body: BodyT) -> Response:
+        if not engine.recorded:
+            return await respond(engine, request, body)
+        stream = request.url.path == "/generate_stream" or bool(getattr(body, "stream", False))
+        try:
+            return replay.respond(engine, request, stream=stream)
+        except Refusal as refusal:
+            return answer.refused(refusal)
+
+    return recorded_first
 
 
 def _authorized(engine: Engine, request: Request) -> bool:

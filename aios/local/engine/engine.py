@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from aios.local.engine.exchange import Door
 from aios.local.engine.validation import Limits
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from aios.local.engine.backend import Backend
     from aios.local.engine.call_log import CallLog
     from aios.local.engine.metrics import Metrics
-    from aios.local.engine.refusal import Refusal
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 COMPUTE = "cpu"
@@ -56,6 +56,7 @@ class Engine:
         self.payload_limit_bytes = payload_limit_bytes
         self.api_key = api_key
         self.healthy = True
+        self.recorded: deque[object] = deque()
 
 
 async def read(request: Request, kind: type[BodyT], *, limit_bytes: int) -> BodyT:
@@ -80,8 +81,3 @@ async def read(request: Request, kind: type[BodyT], *, limit_bytes: int) -> Body
         where = ".".join(str(part) for part in first["loc"])
         text = f"Failed to deserialize the JSON body into the target type: {where}: {first['msg']}"
         raise Rejection(422, text) from error
-
-
-def refused(refusal: Refusal) -> Response:
-    """A refusal with its HTTP status."""
-    return JSONResponse(refusal.body(), status_code=refusal.status, headers=refusal.headers)

@@ -6,14 +6,15 @@ from hashlib import sha256
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
+from aios.local.engine.generation import Generation
 from aios.local.engine.refusal import Refusal, overloaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aios.local.engine.backend import Backend
     from aios.local.engine.call import Call
     from aios.local.engine.call_log import CallLog
-    from aios.local.engine.generation import Generation
     from aios.local.engine.metrics import Metrics
 
 Outcome = Literal["ok", "disconnected", "error"]
@@ -64,18 +65,17 @@ class Exchange:
         self._finished = False
         self._closed = False
 
-    def begin(self, call: Call) -> None:
-        """Note that a validated call goes to the backend (for the second generation of a chat: once more)."""
+    def generate(self, call: Call, *, backend: Backend) -> Generation:
+        """Give a validated call to the backend (for the second generation of a chat: once more).
+
+        Raises:
+            Refusal: the backend refuses it.
+        """
         self._begun_at = self._begun_at or perf_counter()
-        if self._door.log.kept:
-            digest = sha256(call.prompt.text.encode()).hexdigest()
-            self._door.log.write(
-                "start",
-                **self._labels,
-                prompt_sha256=digest,
-                input_tokens=call.prompt.tokens,
-                max_new_tokens=call.max_new_tokens,
-            )
+        self._log_start(call)
+        generation = Generation(call=call, source=backend.generate(call))
+        self.generations.append(generation)
+        return generation
 
     def finish(self) -> None:
         """Note that the answer is complete; what is left is its way to the client."""
@@ -118,6 +118,16 @@ class Exchange:
         if self._failure is not None:
             return "error"
         return "ok" if self._finished else "disconnected"
+
+    def _log_start(self, call: Call) -> None:
+        if self._door.log.kept:
+            self._door.log.write(
+                "start",
+                **self._labels,
+                prompt_sha256=sha256(call.prompt.text.encode()).hexdigest(),
+                input_tokens=call.prompt.tokens,
+                max_new_tokens=call.max_new_tokens,
+            )
 
     def _count(self) -> None:
         metrics = self._door.metrics

@@ -6,66 +6,45 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 
-from aios.local.engine import frames
-from aios.local.engine.engine import COMPUTE, refused
-from aios.local.engine.generation import Generation
-from aios.local.engine.refusal import Cut, Refusal
-from aios.local.engine.stream import EventStream, Listening, Severed
+from aios.local.engine import answer, frames
+from aios.local.engine.engine import COMPUTE
 from aios.local.engine.validation import refuse_for_stream, validate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from aios.local.engine.bodies import CompatBody, GenerateBody
     from aios.local.engine.engine import Engine
     from aios.local.engine.exchange import Exchange
+    from aios.local.engine.generation import Generation
 
 
-async def generate(engine: Engine, request: Request, body: GenerateBody, *, in_list: bool = False) -> Response:
+async def generate(engine: Engine, request: Request, body: GenerateBody) -> Response:
     """`POST /generate`: the whole answer at once."""
-    try:
-        exchange = engine.door.open(route=request.url.path, headers=request.headers)
-    except Refusal as refusal:
-        return refused(refusal)
-    try:
-        async with Listening(request.receive):
-            return await _answer(engine, exchange, body, in_list=in_list)
-    except Refusal as refusal:
-        exchange.fail(refusal)
-        return refused(refusal)
-    except Cut:
-        return Severed()
-    finally:
-        exchange.close()
-    return Response(status_code=499)  # nobody is there to read it
+    return await answer.whole(engine, request, lambda exchange: _whole(engine, exchange, body, in_list=False))
 
 
 async def generate_stream(engine: Engine, request: Request, body: GenerateBody) -> Response:
-    """`POST /generate_stream`: tokens as they come; an error, too, comes with status 200, as the last frame."""
+    """`POST /generate_stream`: tokens as they come."""
     headers = {
         "x-compute-type": COMPUTE,
         "x-compute-characters": str(len(body.inputs)),
         "x-accel-buffering": "no",
     }
-    exchange = None
-    try:
-        exchange = engine.door.open(route=request.url.path, headers=request.headers)
-        generation = await _begin_stream(engine, exchange, body)
-    except Refusal as refusal:
-        if exchange is not None:
-            exchange.fail(refusal)
-        if refusal.at_http:
-            _close(exchange)
-            return refused(refusal)
-        return EventStream(_one(frames.event(refusal.body())), exchange=exchange, headers=headers)
-    except BaseException:
-        _close(exchange)
-        raise
-    return EventStream(_tokens(exchange, generation, body), exchange=exchange, headers=headers)
+
+    async def begin(exchange: Exchange) -> AsyncGenerator[bytes, None]:
+        refuse_for_stream(body.parameters)
+        call = await validate(body.inputs, body.parameters, backend=engine.backend, limits=engine.limits)
+        return _frames(exchange.generate(call, backend=engine.backend), body)
+
+    return await answer.streamed(
+        engine, request, begin, headers=headers, error=lambda refusal: frames.event(refusal.body())
+    )
 
 
 async def compat(engine: Engine, request: Request, body: CompatBody) -> Response:
@@ -75,65 +54,38 @@ async def compat(engine: Engine, request: Request, body: CompatBody) -> Response
         body = body.model_copy(update={"parameters": full})
     if body.stream:
         return await generate_stream(engine, request, body)
-    return await generate(engine, request, body, in_list=True)
-
-
-def _close(exchange: Exchange | None) -> None:
-    if exchange is not None:
-        exchange.close()
-
-
-async def _one(frame: bytes) -> AsyncGenerator[bytes, None]:
-    yield frame
-
-
-async def _begin_stream(engine: Engine, exchange: Exchange, body: GenerateBody) -> Generation:
-    refuse_for_stream(body.parameters)
-    call = await validate(body.inputs, body.parameters, backend=engine.backend, limits=engine.limits)
-    exchange.begin(call)
-    generation = Generation(call=call, source=engine.backend.generate(call))
-    exchange.generations.append(generation)
-    return generation
+    return await answer.whole(engine, request, lambda exchange: _whole(engine, exchange, body, in_list=True))
 
 
 def _prefix(generation: Generation, body: GenerateBody) -> str:
     return generation.call.prompt.text if body.parameters.return_full_text else ""
 
 
-async def _tokens(exchange: Exchange, generation: Generation, body: GenerateBody) -> AsyncGenerator[bytes, None]:
+async def _frames(generation: Generation, body: GenerateBody) -> AsyncGenerator[bytes, None]:
     index = 0
-    try:
-        async with aclosing(generation.batches()) as batches:
-            async for batch in batches:
-                lines = []
-                for token in batch:
-                    index += 1
-                    ended = ""
-                    if generation.finish is not None and index == len(generation.tokens):
-                        text = _prefix(generation, body) + generation.text
-                        ended = frames.native_end(generation, text=text, details=body.parameters.details)
-                        exchange.finish()
-                    lines.append(frames.native(index=index, token=token, top_n=generation.call.top_n, ended=ended))
-                yield "".join(lines).encode()
-    except Refusal as refusal:
-        exchange.fail(refusal)
-        yield frames.event(refusal.body())
+    async with aclosing(generation.batches()) as batches:
+        async for batch in batches:
+            lines = []
+            for token in batch:
+                index += 1
+                ended = ""
+                if generation.finish is not None and index == len(generation.tokens):
+                    text = _prefix(generation, body) + generation.text
+                    ended = frames.native_end(generation, text=text, details=body.parameters.details)
+                lines.append(frames.native(index=index, token=token, top_n=generation.call.top_n, ended=ended))
+            yield "".join(lines).encode()
 
 
-async def _answer(engine: Engine, exchange: Exchange, body: GenerateBody, *, in_list: bool) -> Response:
+async def _whole(engine: Engine, exchange: Exchange, body: GenerateBody, *, in_list: bool) -> Response:
     call = await validate(body.inputs, body.parameters, backend=engine.backend, limits=engine.limits)
-    exchange.begin(call)
     for number in range(body.parameters.best_of or 1):
         each = replace(call, sampling=replace(call.sampling, seed=(call.sampling.seed + number) % (1 << 64)))
-        generation = Generation(call=each, source=engine.backend.generate(each))
-        exchange.generations.append(generation)
-        await generation.run()
+        await exchange.generate(each, backend=engine.backend).run()
     best = max(exchange.generations, key=lambda g: g.logprob)
-    answer: dict[str, object] = {"generated_text": _prefix(best, body) + best.text}
+    said: dict[str, object] = {"generated_text": _prefix(best, body) + best.text}
     if body.parameters.details or body.parameters.decoder_input_details:
-        answer["details"] = await _details(engine, exchange, best, body)
-    exchange.finish()
-    return JSONResponse([answer] if in_list else answer, headers=_headers(exchange, best, body))
+        said["details"] = await _details(engine, exchange, best, body)
+    return JSONResponse([said] if in_list else said, headers=_headers(exchange, best, body))
 
 
 async def _details(engine: Engine, exchange: Exchange, best: Generation, body: GenerateBody) -> dict[str, object]:

@@ -65,3 +65,8 @@ def invalid(text: str) -> Refusal:
 def failed(text: str) -> Refusal:
     """The refusal after a backend failed."""
     return Refusal("generation", f"Request failed during generation: {text}")
+
+
+def severed() -> Refusal:
+    """What the log says of a connection that was cut on purpose; no client is told."""
+    return Refusal("cut", "The connection was cut")

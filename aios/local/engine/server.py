@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from aios.local.engine import control
 from aios.local.engine.app import application
 from aios.local.engine.call_log import CallLog
 from aios.local.engine.engine import Engine
 from aios.local.engine.metrics import Metrics
+from aios.local.engine.script import Script
+from aios.local.engine.scripted import Scripted
 from aios.local.engine.simulated import Simulated, Timing
 
 if TYPE_CHECKING:
@@ -34,6 +38,8 @@ def serve(options: argparse.Namespace) -> None:
         payload_limit_bytes=options.payload_limit,
         api_key=options.api_key,
     )
+    if isinstance(engine.backend, Scripted):
+        control.apply(engine, engine.backend, _script(options))
     with _listen(options.host, options.port) as listening:
         host, port = listening.getsockname()[:2]
         config = uvicorn.Config(
@@ -72,6 +78,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _backend(options: argparse.Namespace) -> Backend:
+    if options.backend == "scripted":
+        return Scripted(script=Script(), context=options.context)
     timing = Timing(
         slots=options.slots,
         prefill_tokens_per_second=options.prefill_tokens_per_second,
@@ -80,3 +88,9 @@ def _backend(options: argparse.Namespace) -> Backend:
         zero=options.zero_latency,
     )
     return Simulated(timing=timing, context=options.context, seed=options.seed, answer_tokens=options.answer_tokens)
+
+
+def _script(options: argparse.Namespace) -> Script:
+    """The script of the command line: a file, and times that the file need not say."""
+    said = json.loads(options.script.read_text()) if options.script else {}
+    return Script.model_validate({"latency_ms": options.latency_ms, "token_ms": options.token_ms, **said})

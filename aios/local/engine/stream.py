@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from starlette.responses import Response
 
-from aios.local.engine.refusal import Cut
+from aios.local.engine.refusal import Cut, severed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -97,7 +97,8 @@ class EventStream(Response):
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                 await self._write(send)
         except Cut:
-            pass
+            if self._exchange is not None:
+                self._exchange.fail(severed())
         finally:
             if self._exchange is not None:
                 self._exchange.close()
