@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import signal
-import subprocess
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,8 +16,8 @@ import psycopg
 from psycopg import sql
 
 from aios.errors import Misconfigured
-from aios.local import folder, ports, postgres_binaries, postgres_leftovers
-from aios.local.process import Process, RunAs, command
+from aios.local import folder, ports, postgres_binaries, postgres_cluster, postgres_leftovers
+from aios.local.process import Process, RunAs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,41 +28,7 @@ if TYPE_CHECKING:
 DATABASE = "aios"
 OWNER = "aios"
 APPLICATION = "aios_app"
-SUPERUSER = "postgres"
-_NOBODY = 65534
-_SOCKET_PATH_BYTES = 90
-_IO_METHOD_SINCE = 18
-_BUILTIN_LOCALE_SINCE = 17
-
-_SETTINGS = """\
-# Written at each start; changes here are lost.
-listen_addresses = '127.0.0.1'
-port = {port}
-unix_socket_directories = '{sockets}'
-unix_socket_permissions = 0700
-password_encryption = 'scram-sha-256'
-max_connections = 120
-shared_buffers = 128MB
-wal_level = minimal
-max_wal_senders = 0
-min_wal_size = 80MB
-max_wal_size = 1GB
-checkpoint_timeout = 15min
-autovacuum_naptime = 15s
-autovacuum_vacuum_scale_factor = 0.05
-jit = off
-timezone = 'UTC'
-log_timezone = 'UTC'
-log_line_prefix = '%m [%p] '
-fsync = {durable}
-full_page_writes = {durable}
-{more}"""
-
-_ACCESS = """\
-# Written at each start; changes here are lost.
-local all all scram-sha-256
-host all all 127.0.0.1/32 scram-sha-256
-"""
+SUPERUSER = postgres_cluster.SUPERUSER
 
 
 class Postgres:
@@ -139,12 +103,13 @@ class Postgres:
         self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._load()
         if not self._data.exists():
-            self._initialise(binaries)
+            postgres_cluster.initialise(
+                self._data, binaries=binaries, password=self._passwords[SUPERUSER], durable=self._durable
+            )
         self._check_version(binaries)
         postgres_leftovers.clear(self._data)
         self._choose_port()
-        self._configure(binaries)
-        self._own(binaries)
+        postgres_cluster.configure(self._data, binaries=binaries, port=self._port, durable=self._durable)
 
     def _binaries(self) -> Binaries:
         if self._found is None:
@@ -175,24 +140,6 @@ class Postgres:
         text = folder.to_json({"port": self._port, "passwords": self._passwords})
         folder.write_private(self._home / "server.json", text)
 
-    def _initialise(self, binaries: Binaries) -> None:
-        half = self._data.with_name("data.new")
-        shutil.rmtree(half, ignore_errors=True)
-        half.mkdir(mode=0o700)
-        password = self._home / "password.new"
-        folder.write_private(password, self._passwords[SUPERUSER])
-        if binaries.run_as is RunAs.NOBODY:
-            self._open_to_nobody()
-            _chown(half, _NOBODY)
-            _chown(password, _NOBODY)
-        try:
-            _run(
-                command(_initdb(binaries, data=half, password=password, durable=self._durable), run_as=binaries.run_as)
-            )
-        finally:
-            password.unlink(missing_ok=True)
-        half.rename(self._data)
-
     def _check_version(self, binaries: Binaries) -> None:
         try:
             found = (self._data / "PG_VERSION").read_text().strip()
@@ -208,41 +155,6 @@ class Postgres:
         if not ports.is_free(self._port):
             self._port = ports.free_port()
             self._save()
-
-    def _configure(self, binaries: Binaries) -> None:
-        sockets = str(self._data)
-        text = _SETTINGS.format(
-            port=self._port,
-            sockets=sockets if len(os.fsencode(sockets)) < _SOCKET_PATH_BYTES else "",
-            durable="on" if self._durable else "off",
-            # Worker processes for I/O pay off on many disks, not here.
-            more="io_method = sync\n" if binaries.major >= _IO_METHOD_SINCE else "",
-        )
-        (self._data / "postgresql.conf").write_text(text)
-        (self._data / "pg_hba.conf").write_text(_ACCESS)
-
-    def _own(self, binaries: Binaries) -> None:
-        """The data belong to the user that the server runs as, also after a change of that user."""
-        if binaries.run_as is RunAs.SELF:
-            return
-        owner = _NOBODY if binaries.run_as is RunAs.NOBODY else os.geteuid()
-        if binaries.run_as is RunAs.NOBODY:
-            self._open_to_nobody()
-        if any(place.stat().st_uid != owner for place in (self._data, self._data / "PG_VERSION")):
-            for place in (self._data, *self._data.rglob("*")):
-                _chown(place, owner)
-        for name in ("postgresql.conf", "pg_hba.conf"):
-            _chown(self._data / name, owner)
-
-    def _open_to_nobody(self) -> None:
-        self._home.chmod(0o711)
-        self._home.parent.chmod(self._home.parent.stat().st_mode | 0o011)
-        closed = [place for place in self._home.parents if not place.stat().st_mode & 0o001]
-        if closed:
-            raise Misconfigured(
-                f"Postgres refuses to run as root, and the user `nobody` may not enter {closed[0]}",
-                "choose a --data-dir that everybody can enter (its files stay private), or run as an ordinary user",
-            )
 
     def _answers(self, _pid: int) -> bool:
         try:
@@ -271,32 +183,6 @@ class Postgres:
         with psycopg.connect(self._url(SUPERUSER, database="postgres"), autocommit=True) as connection:
             names = sql.Identifier(DATABASE), sql.Identifier(OWNER)
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
-
-
-def _initdb(binaries: Binaries, *, data: Path, password: Path, durable: bool) -> tuple[str, ...]:
-    # Byte order everywhere, with Unicode letters: the same answers on every machine, whatever its C library.
-    builtin = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
-    return (
-        str(binaries.folder / "initdb"),
-        f"--pgdata={data}",
-        f"--username={SUPERUSER}",
-        f"--pwfile={password}",
-        "--auth=scram-sha-256",
-        "--encoding=UTF8",
-        *(builtin if binaries.major >= _BUILTIN_LOCALE_SINCE else ("--locale=C",)),
-        *(() if durable else ("--no-sync",)),
-    )
-
-
-def _run(argv: list[str]) -> None:
-    answer = subprocess.run(argv, capture_output=True, text=True, check=False, cwd="/")
-    if answer.returncode:
-        why = "\n".join((answer.stderr or answer.stdout).strip().splitlines()[-5:])
-        raise Misconfigured(f"initdb failed:\n{why}", "mend that and start again")
-
-
-def _chown(place: Path, owner: int) -> None:
-    os.chown(place, owner, owner, follow_symlinks=False)
 
 
 def _create_role(role: str, *, rights: str, password: str) -> sql.Composed:
