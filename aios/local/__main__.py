@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def main() -> int:
     parser.add_argument("--report", type=int, required=True, help="descriptor of the pipe to report to")
     arguments = parser.parse_args()
     log.configure()
+    logging.getLogger("httpx").setLevel("WARNING")  # one line per health check otherwise
     reporter = Reporter(arguments.report)
     try:
         up(arguments.data_dir, backend=arguments.backend, progress=reporter.progress)

@@ -63,6 +63,7 @@ class Crew:
         stopping: Callable[[], bool],
         on_worker_death: Callable[[int], None],
         changed: Callable[[], None],
+        came_up: Callable[[str], None],
     ) -> None:
         """Nothing is started yet.
 
@@ -72,31 +73,44 @@ class Crew:
             stopping: whether the system shall stop.
             on_worker_death: called, on a thread of its own, with the pid of a dead process that serves a pool.
             changed: called after a process has changed its state.
+            came_up: called with the name of a process when it is ready for the first time.
         """
         self._logs = logs
         self._wake = wake
         self._stopping = stopping
         self._on_worker_death = on_worker_death
         self._changed = changed
+        self._came_up = came_up
         self._members: list[Member] = []
         self._hooks = ThreadPoolExecutor(1, thread_name_prefix="worker-death")
 
     def add(self, process: Process) -> None:
-        """Start a process and wait until it is ready, while the others are supervised.
+        """Start a process; one that others need, a server or a step, is also waited for.
 
         Raises:
-            Misconfigured: it did not come up.
+            Misconfigured: it, or another that was added, did not come up.
             Stopped: the system shall stop.
         """
         member = Member(Unit(process, log=self._logs / f"{process.name}.log"))
         self._members.append(member)
         member.unit.start()
         self._changed()
-        while member.unit.state is State.STARTING:
+        if process.server or process.once:
+            self._wait_for([member])
+
+    def settle(self) -> None:
+        """Wait until everything that was added is ready.
+
+        Raises:
+            Misconfigured: something did not come up.
+            Stopped: the system shall stop.
+        """
+        self._wait_for(self._members)
+
+    def _wait_for(self, members: list[Member]) -> None:
+        while not all(member.came_up for member in members):
             self.pause()
             self.tick()
-        if member.unit.state is State.DONE:
-            self._members.remove(member)
 
     def pause(self) -> None:
         """Wait until something may have happened.
@@ -158,9 +172,16 @@ class Crew:
                 raise
         if death is not None:
             self._died(member, death)
-        elif unit.state is State.RUNNING and not member.since:
-            member.came_up = True
+        elif unit.state in (State.RUNNING, State.DONE) and not member.since:
             member.since = time.monotonic()
+            self._is_up(member)
+
+    def _is_up(self, member: Member) -> None:
+        if not member.came_up:
+            member.came_up = True
+            self._came_up(member.unit.process.name)
+        if member.unit.state is State.DONE:
+            self._members.remove(member)
 
     def _died(self, member: Member, death: Death) -> None:
         if not member.came_up:

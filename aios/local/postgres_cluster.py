@@ -33,6 +33,7 @@ max_connections = 120
 shared_buffers = 128MB
 wal_level = minimal
 max_wal_senders = 0
+max_logical_replication_workers = 0
 min_wal_size = 80MB
 max_wal_size = 1GB
 checkpoint_timeout = 15min

@@ -51,7 +51,7 @@ def up(
         start_detached(data_dir, backend=backend, progress=progress)
         return status(data_dir)
     with state.locked(data_dir):
-        system = System(data_dir, on_worker_death=on_worker_death)
+        system = System(data_dir, on_worker_death=on_worker_death, progress=progress)
         plan = Plan(
             data_dir=data_dir,
             # Read after the system has emptied the state file: a URL found now was set by the operator.
@@ -60,7 +60,7 @@ def up(
             publish_flower=system.publish_flower,
             backend=backend,
         )
-        system.run(parts(plan), progress=progress)
+        system.run(parts(plan))
     return status(data_dir)
 
 

@@ -30,29 +30,34 @@ READY = "ready"
 class System:
     """The processes of one data directory, whose lock the caller holds."""
 
-    def __init__(self, data_dir: Path, *, on_worker_death: Callable[[int], None]) -> None:
+    def __init__(
+        self, data_dir: Path, *, on_worker_death: Callable[[int], None], progress: Callable[[str], None]
+    ) -> None:
         """End what an earlier supervisor left, and forget where it answered.
 
         Args:
             data_dir: made and checked before.
             on_worker_death: called with the pid of each dead process that serves a pool.
+            progress: called with the name of each process that is ready, and with `READY` when all are.
         """
         self.data_dir = data_dir
         self._wake = threading.Event()
         self._stop_asked = False
+        self._progress = progress
         self._crew = Crew(
             data_dir / "logs",
             wake=self._wake,
             stopping=lambda: self._stop_asked,
             on_worker_death=on_worker_death,
             changed=self._save,
+            came_up=progress,
         )
         for name in leftovers.stop(state.load(data_dir).processes, data_dir=data_dir):
             log.warning("stopped %s, left running by an earlier supervisor", name)
         self._stored = SystemState(supervisor=state.myself())
         state.save(data_dir, self._stored)
 
-    def run(self, parts: Iterable[Process], *, progress: Callable[[str], None]) -> None:
+    def run(self, parts: Iterable[Process]) -> None:
         """Start the parts in order and supervise them until `stop`, SIGTERM or SIGINT; then stop them all.
 
         Raises:
@@ -62,8 +67,8 @@ class System:
             with self._signals():
                 for process in parts:
                     self._crew.add(process)
-                    progress(process.name)
-                progress(READY)
+                self._crew.settle()
+                self._progress(READY)
                 self._supervise()
         except Stopped:
             log.info("stopping")

@@ -56,7 +56,7 @@ class Run:
         self.deaths: list[int] = []
         self.error: Exception | None = None
         self.data_dir = data_dir
-        self.system = System(data_dir, on_worker_death=self.deaths.append)
+        self.system = System(data_dir, on_worker_death=self.deaths.append, progress=self.said.append)
         self._processes = processes
         self._thread = threading.Thread(target=self._run)
 
@@ -71,7 +71,7 @@ class Run:
 
     def _run(self) -> None:
         try:
-            self.system.run(self._processes, progress=self.said.append)
+            self.system.run(self._processes)
         except Misconfigured as error:
             self.error = error
 
@@ -211,7 +211,7 @@ def abandoned(tmp_path: Path) -> Iterator[list[int]]:
 
 
 def test_the_next_system_stops_what_the_last_one_left_running(tmp_path: Path, abandoned: list[int]) -> None:
-    System(tmp_path, on_worker_death=lambda _pid: None)
+    System(tmp_path, on_worker_death=print, progress=print)
     until(lambda: not any(birth(pid) for pid in abandoned))
     assert state.load(tmp_path).settings == {}
 
@@ -227,8 +227,8 @@ def test_a_killed_supervisors_children_die(tmp_path: Path) -> None:
 
     script = (
         "import sys; from pathlib import Path; from aios.local.system import System; from aios.local.process import Process\n"
-        "System(Path(sys.argv[1]), on_worker_death=print).run("
-        f"[Process(name='one', argv={SLEEPER!r}), Process(name='two', argv={SLEEPER!r})], progress=print)"
+        "System(Path(sys.argv[1]), on_worker_death=print, progress=print).run("
+        f"[Process(name='one', argv={SLEEPER!r}), Process(name='two', argv={SLEEPER!r})])"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.DEVNULL) as supervisor:
         until(lambda: [p.state for p in status(tmp_path).processes] == ["running", "running"])
@@ -243,7 +243,7 @@ def test_sigterm_stops_a_supervisor_in_good_order(tmp_path: Path) -> None:
 
     script = (
         "import sys; from pathlib import Path; from aios.local.system import System; from aios.local.process import Process\n"
-        f"System(Path(sys.argv[1]), on_worker_death=print).run([Process(name='one', argv={SLEEPER!r})], progress=print)"
+        f"System(Path(sys.argv[1]), on_worker_death=print, progress=print).run([Process(name='one', argv={SLEEPER!r})])"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.DEVNULL) as supervisor:
         until(lambda: [p.state for p in status(tmp_path).processes] == ["running"])
