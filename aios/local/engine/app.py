@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from aios.local.engine.engine import Engine
 
+_log = logging.getLogger(__name__)
 BodyT = TypeVar("BodyT", bound=BaseModel)
 
 
@@ -33,7 +35,11 @@ def application(engine: Engine) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
-        await engine.backend.start()
+        try:
+            await engine.backend.start()
+        except Exception:
+            _log.exception("the engine's backend does not start")
+            raise
         try:
             yield
         finally:

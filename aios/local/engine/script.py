@@ -1,9 +1,9 @@
 """The script of the scripted engine: which prompt, or which call, gets which answer or fault.
 
 A script is JSON: `{"rules": [...], "latency_ms": 5, "token_ms": 1, "healthy": true, "replay": [...]}`. The first rule that
-applies to a call decides; without one the answer is `echo: ` and the last 64 characters of the prompt (of a chat: of its last turn). Parts of an
-`answer` in braces stand for the groups of `match`, `{0}` for the first: an answer can be a pure function of the prompt.
-Where a pattern matches several times, the last time counts: it is nearest to the question.
+applies to a call decides; without one the answer is `echo: ` and the last 64 characters of the prompt (of a chat: of its
+last turn). Parts of an `answer` in braces stand for the groups of `match`, `{0}` for the first: an answer can be a pure
+function of the prompt. Where a pattern matches several times, the last time counts: it is nearest to the question.
 """
 
 from __future__ import annotations

