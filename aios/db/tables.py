@@ -25,7 +25,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, JSONB, REAL, TSVECTOR, UUID
 
 EMBEDDING_DIMENSIONS = 384
 
@@ -97,6 +97,7 @@ requests = Table(
     Column("label", Text, nullable=False),  # what it asks, cut short: shown when a replay diverges
     Column("digest", LargeBinary, nullable=False),  # of what it asks, whole
     Column("pending", SmallInteger, nullable=False),
+    Column("settled", JSONB),  # {"result"} or {"error"} of what needed no syscall
     UniqueConstraint("agent_id", "generation", "seq"),
 )
 
@@ -115,6 +116,7 @@ syscalls = Table(
     Column("context", LargeBinary),  # llm: digest of the context with the reply
     Column("state", Text, nullable=False),
     Column("priority", SmallInteger, nullable=False),
+    Column("seconds", REAL),  # an attempt's deadline, from its claim; null: it waits without end
     Column("claim_token", UUID),
     Column("incarnation", UUID),
     _count("attempt"),
@@ -173,6 +175,7 @@ workers = Table(
     Column("pools", ARRAY(Text), nullable=False),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
+    Column("born", DOUBLE_PRECISION, nullable=False),  # the process' start time: tells a reused pid
     Column("concurrency", Integer, nullable=False),
     Column("programs", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     _instant("started_at", now=True),

@@ -1,0 +1,191 @@
+"""The composition root: settings become a wired kernel. The only file that knows the concrete classes of several services."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from aios.db import schema, workers
+from aios.db.session import Database
+from aios.dispatch import Dispatch, Publisher
+from aios.errors import Misconfigured
+from aios.kernel.words import Pool
+from aios.ready import ReadySets
+from aios.worker.drive import Drive
+from aios.worker.execute import Execution
+from aios.worker.incarnation import Incarnation, Role
+from aios.worker.recovery import Recovery
+from aios.worker.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from aios.kernel.ports import Embedder, Executor
+    from aios.kernel.program import Program
+    from aios.kernel.values import JsonObject
+    from aios.llm.streams import TokenStreams
+    from aios.settings import Settings
+    from aios.tools.registry import Registry
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What every process needs: settings, the database, and a way to ring."""
+
+    settings: Settings
+
+    @cached_property
+    def database(self) -> Database:
+        """Postgres."""
+        return Database(self.settings.database_url, pool_size=self.settings.database_pool)
+
+    @cached_property
+    def dispatch(self) -> Dispatch:
+        """Ready sets and Celery's publisher."""
+        if not self.settings.redis_url:
+            raise Misconfigured("no Redis is configured", "run `aios up`, or set AIOS_REDIS_URL")
+        ready = ReadySets(self.settings.scheduler, lease_seconds=self.settings.worker.grant_seconds)
+        return Dispatch(ready, Publisher(self.settings.redis_url))
+
+    @cached_property
+    def streams(self) -> TokenStreams:
+        """Token streams in Redis."""
+        from aios.llm.streams import TokenStreams  # noqa: PLC0415  # only who serves or follows tokens needs it
+
+        return TokenStreams.connect(self.settings)
+
+    @cached_property
+    def tools(self) -> Registry:
+        """The tools that are loaded here."""
+        from aios.tools.sources import load  # noqa: PLC0415  # a client needs none
+
+        return load(self.settings)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for name in ("database", "dispatch", "streams"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+
+
+class Executors(Mapping[str, "Executor"]):
+    """One executor per pool, made when its first syscall comes: a pool's libraries load only where it is served."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._made: dict[str, Executor] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, pool: str) -> Executor:
+        """The pool's executor."""
+        with self._lock:
+            if pool not in self._made:
+                self._made[pool] = self._make(Pool(pool))
+            return self._made[pool]
+
+    def __iter__(self) -> Iterator[str]:
+        """The pools that executed something here."""
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        """How many pools executed something here."""
+        return len(self._made)
+
+    def cancel(self, syscall: UUID) -> None:
+        """Stop executing a syscall, wherever it is."""
+        for executor in list(self._made.values()):
+            executor.cancel(syscall)
+
+    def _make(self, pool: Pool) -> Executor:
+        parts = self._parts
+        match pool:
+            case Pool.LLM:
+                from aios.llm.executor import LLMExecutor  # noqa: PLC0415
+                from aios.llm.tgi import TGIDriver  # noqa: PLC0415
+
+                if not parts.settings.engine_url:
+                    raise Misconfigured("no engine is configured", "run `aios up`, or set AIOS_ENGINE_URL")
+                driver = TGIDriver(url=parts.settings.engine_url, settings=parts.settings.llm)
+                return LLMExecutor(driver, sink=parts.streams, toolbox=parts.tools, settings=parts.settings.llm)
+            case Pool.MEMORY:
+                from aios.memory.executor import MemoryExecutor  # noqa: PLC0415
+
+                return MemoryExecutor(embedder(parts.settings))
+            case Pool.STORAGE:
+                from aios.storage.executor import StorageExecutor  # noqa: PLC0415
+
+                return StorageExecutor()
+            case Pool.TOOL:
+                from aios.tools.executor import ToolExecutor  # noqa: PLC0415
+
+                return ToolExecutor(parts.tools)
+            case _:
+                raise Misconfigured(f"the pool {pool.value!r} executes no syscalls", "check the message's queue")
+
+
+class Kernel:
+    """A worker process' kernel."""
+
+    def __init__(
+        self, settings: Settings, role: Role, *, programs: Mapping[str, Program], told: list[JsonObject] | None = None
+    ) -> None:
+        """Wire a kernel; `start` makes it live.
+
+        Args:
+            settings: of this process.
+            role: the pools it serves.
+            programs: those it has loaded.
+            told: rows for the table of programs, errors included.
+        """
+        self.parts = Parts(settings)
+        self._told = told or []
+        executors = Executors(self.parts)
+        database, dispatch = self.parts.database, self.parts.dispatch
+        self.incarnation = Incarnation(database, dispatch.ready, role, settings.worker, on_lost=executors.cancel)
+        self.executors = executors
+        self.execution = Execution(database, dispatch, self.incarnation, executors, settings)
+        watchdog = Watchdog(seconds=settings.worker.drive_seconds, on_hopeless=self.incarnation.die)
+        tools = self.parts.tools.infos() if Pool.AGENT in role.pools else {}
+        self.drive = Drive(database, dispatch, self.incarnation, programs, tools, watchdog, settings)
+        self.recovery = Recovery(database, dispatch, settings)
+
+    def start(self) -> None:
+        """Check the schema, register, beat and tick.
+
+        Raises:
+            SchemaMismatch: the database is behind or ahead of this version.
+        """
+        schema.require(self.parts.database)
+        self.incarnation.start()
+        if self._told:
+            with self.parts.database.transaction() as tx:
+                workers.publish_programs(tx, self._told)
+        self.recovery.start()
+
+    def stop(self) -> None:
+        """Stop ticking and beating; what is still held is taken over at once."""
+        self.recovery.stop()
+        self.incarnation.stop()
+        self.parts.close()
+
+
+def embedder(settings: Settings) -> Embedder:
+    """The configured embedder.
+
+    Raises:
+        Misconfigured: there is none of that name.
+    """
+    match settings.embedder:
+        case "minilm":
+            from aios.memory.minilm import MiniLM  # noqa: PLC0415  # loads onnxruntime
+
+            return MiniLM()
+        case "hashing":
+            from aios.memory.hashing import Hashing  # noqa: PLC0415
+
+            return Hashing()
+        case other:
+            raise Misconfigured(f"embedder = {other!r}", "set AIOS_EMBEDDER to minilm or hashing")

@@ -1,0 +1,234 @@
+"""The process table: submit, drive by epoch, end, cancel, pause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from aios.db.tables import agents
+from aios.errors import AgentEnded, ErrorJson, NotFound, QueueFull
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aios.db.session import Transaction
+    from aios.kernel.values import Json, JsonObject
+    from aios.kernel.words import AgentState
+
+
+@dataclass(frozen=True)
+class Driven:
+    """An agent that this process may drive, and the fence of its writes."""
+
+    id: UUID
+    epoch: int
+    wakes: int
+    incarnation: UUID
+    root_id: UUID
+    parent_id: UUID | None
+    program: str
+    version: str | None
+    task: Json
+    priority: int
+    tenant: str
+    generation: int
+    steps: int
+    children: int
+    budgets: JsonObject
+    tree_tokens: int
+
+
+_CLAIM = text(
+    """
+    WITH driven AS (
+        UPDATE agents SET epoch = epoch + 1, driver = :incarnation, state = 'running', runnable = false,
+            started_at = COALESCE(started_at, clock_timestamp()),
+            deadline_at = COALESCE(deadline_at, clock_timestamp() + make_interval(secs => (budgets ->> 'seconds')::float))
+        WHERE id = :id AND runnable AND driver IS NULL AND state IN ('queued', 'waiting') AND program = ANY(:programs)
+        RETURNING *
+    )
+    SELECT driven.*, CASE WHEN budgets ? 'tokens' THEN (
+        SELECT sum(tokens) FROM agents a WHERE a.root_id = driven.root_id) ELSE 0 END AS tree_tokens
+    FROM driven
+    """
+)
+
+_LEAVE = text(
+    """
+    UPDATE agents SET driver = NULL, runnable = wakes <> :wakes, version = COALESCE(version, :version),
+        state = CASE WHEN state <> 'running' THEN state WHEN wakes <> :wakes THEN 'queued' ELSE 'waiting' END,
+        steps = steps + :steps, children = children + :children
+    WHERE id = :id AND epoch = :epoch AND driver = :incarnation AND state IN ('running', 'paused')
+    RETURNING runnable AND state <> 'paused'
+    """
+)
+
+_BEGIN_AGAIN = text(
+    """
+    UPDATE agents SET driver = NULL, runnable = true, generation = generation + 1, task = :task, steps = steps + :steps,
+        state = CASE WHEN state = 'running' THEN 'queued' ELSE state END
+    WHERE id = :id AND epoch = :epoch AND driver = :incarnation AND state IN ('running', 'paused')
+    RETURNING 1
+    """
+).bindparams(bindparam("task", type_=JSONB(none_as_null=False)))
+
+_END = text(
+    """
+    UPDATE agents SET driver = NULL, runnable = false, state = :state, result = :result, error = :error,
+        version = COALESCE(version, :version), steps = steps + :steps, children = children + :children,
+        finished_at = clock_timestamp()
+    WHERE id = :id AND (CAST(:epoch AS bigint) IS NULL OR (epoch = :epoch AND driver = :incarnation))
+      AND state NOT IN ('done', 'failed', 'cancelled')
+    RETURNING 1
+    """
+).bindparams(
+    bindparam("result", type_=JSONB(none_as_null=True)),
+    bindparam("error", type_=JSONB(none_as_null=True)),
+)
+
+_DROP_OPEN = text(
+    """
+    UPDATE syscalls s SET state = 'cancelled', finished_at = clock_timestamp()
+    FROM requests r
+    WHERE r.agent_id = ANY(:ids) AND s.request_id = r.id AND s.state IN ('blocked', 'queued', 'running', 'waiting')
+    RETURNING s.id, s.pool
+    """
+)
+
+_CANCEL = text(
+    """
+    WITH RECURSIVE tree AS (
+        SELECT id FROM agents WHERE id = :id
+        UNION ALL
+        SELECT a.id FROM agents a JOIN tree ON a.parent_id = tree.id
+    ), locked AS (
+        SELECT id FROM agents WHERE id IN (SELECT id FROM tree) AND state NOT IN ('done', 'failed', 'cancelled')
+        ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE agents a SET state = 'cancelled', runnable = false, driver = NULL, finished_at = clock_timestamp()
+    FROM locked WHERE a.id = locked.id
+    RETURNING a.id
+    """
+)
+
+_RETRY = text(
+    """
+    UPDATE agents SET state = 'queued', runnable = true, error = NULL, finished_at = NULL, deadline_at = NULL, crashes = 0
+    WHERE id = :id AND state = 'failed' RETURNING priority
+    """
+)
+
+_RUNNABLE = text("SELECT runnable AND state IN ('queued', 'waiting') FROM agents WHERE id = :id")
+
+_QUEUED = text("SELECT count(*) FROM (SELECT 1 FROM agents WHERE runnable AND driver IS NULL LIMIT :limit) waiting")
+
+
+def submit(tx: Transaction, row: JsonObject, *, limit: int | None = None) -> UUID:
+    """Put an agent in the process table; gives its id, or that of the agent with the same idempotency key.
+
+    Args:
+        tx: the transaction to do it in.
+        row: its columns.
+        limit: agents that may wait to be started; None for no bound (children).
+
+    Raises:
+        QueueFull: that many already wait.
+    """
+    if limit is not None and (tx.execute(_QUEUED, {"limit": limit}).scalar() or 0) >= limit:
+        raise QueueFull(limit)
+    made = tx.execute(insert(agents).values(row).on_conflict_do_nothing().returning(agents.c.id)).scalar()
+    if made is not None:
+        return UUID(str(made))
+    key = row["idempotency_key"]
+    return UUID(str(tx.execute(text("SELECT id FROM agents WHERE idempotency_key = :key"), {"key": key}).scalar_one()))
+
+
+def claim(tx: Transaction, agent: UUID, *, incarnation: UUID, programs: Sequence[str]) -> Driven | None:
+    """Take a runnable agent whose program is loaded here; None when there is nothing to take."""
+    values = {"id": agent, "incarnation": incarnation, "programs": list(programs)}
+    row = tx.execute(_CLAIM, values).mappings().first()
+    if row is None:
+        return None
+    fields = {name: row[name] for name in Driven.__dataclass_fields__ if name != "incarnation"}
+    return Driven(**{**fields, "tree_tokens": int(row["tree_tokens"])}, incarnation=incarnation)
+
+
+def leave(tx: Transaction, driven: Driven, *, steps: int, children: int, version: str) -> bool | None:
+    """Let an agent wait for its requests. True: it was woken meanwhile and is runnable; None: the drive is stale."""
+    values = _fence(driven) | {"wakes": driven.wakes, "steps": steps, "children": children, "version": version}
+    found = tx.execute(_LEAVE, values).first()
+    return None if found is None else bool(found[0])
+
+
+def begin_again(tx: Transaction, driven: Driven, *, task: Json, steps: int) -> bool:
+    """Start the next generation with a new task and an empty journal; False: the drive is stale."""
+    return tx.execute(_BEGIN_AGAIN, _fence(driven) | {"task": task, "steps": steps}).first() is not None
+
+
+def end(
+    tx: Transaction,
+    agent: UUID,
+    *,
+    state: AgentState,
+    driven: Driven | None = None,
+    result: Json = None,
+    error: ErrorJson | None = None,
+    version: str | None = None,
+    steps: int = 0,
+    children: int = 0,
+) -> bool:
+    """End an agent and drop what it still had open; False: it has ended already, or the drive is stale."""
+    fence = _fence(driven) if driven else {"id": agent, "epoch": None, "incarnation": None}
+    values = {"state": state.value, "result": {"value": result} if error is None else None, "error": error}
+    counts = {"version": version, "steps": steps, "children": children}
+    if tx.execute(_END, fence | values | counts).first() is None:
+        return False
+    tx.execute(_DROP_OPEN, {"ids": [agent]})
+    return True
+
+
+def cancel(tx: Transaction, agent: UUID) -> tuple[list[UUID], list[tuple[UUID, str]]]:
+    """Cancel an agent and its descendants; gives the agents that were, and their open syscalls with their pools.
+
+    Raises:
+        NotFound: there is no such agent.
+    """
+    ended = list(tx.execute(_CANCEL, {"id": agent}).scalars())
+    if not ended and tx.execute(text("SELECT 1 FROM agents WHERE id = :id"), {"id": agent}).first() is None:
+        raise NotFound("agent", str(agent))
+    dropped = [(row.id, row.pool) for row in tx.execute(_DROP_OPEN, {"ids": ended})]
+    return ended, dropped
+
+
+def retry(tx: Transaction, agent: UUID) -> int:
+    """Make a failed agent runnable again, its journal as it is; gives its priority.
+
+    Raises:
+        NotFound: there is no such agent.
+        AgentEnded: it has not failed.
+    """
+    found = tx.execute(_RETRY, {"id": agent}).scalar()
+    if found is not None:
+        return int(found)
+    state = tx.execute(text("SELECT state FROM agents WHERE id = :id"), {"id": agent}).scalar()
+    if state is None:
+        raise NotFound("agent", str(agent))
+    raise AgentEnded(str(agent), state)
+
+
+def runnable(tx: Transaction, agent: UUID) -> bool:
+    """Whether an agent waits for a driver."""
+    return bool(tx.execute(_RUNNABLE, {"id": agent}).scalar())
+
+
+def priority(tx: Transaction, agent: UUID) -> int:
+    """An agent's priority."""
+    return int(tx.execute(text("SELECT priority FROM agents WHERE id = :id"), {"id": agent}).scalar_one())
+
+
+def _fence(driven: Driven) -> JsonObject:
+    return {"id": driven.id, "epoch": driven.epoch, "incarnation": driven.incarnation}

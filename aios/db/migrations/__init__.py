@@ -1,0 +1,1 @@
+"""Alembic's migrations, carried in the wheel; `aios db upgrade` runs them."""

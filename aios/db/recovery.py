@@ -1,0 +1,231 @@
+"""What recovery finds: the dead, the due, the overdue and the forgotten. One process at a time looks, under a lock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import text
+
+from aios.db.syscalls import Link
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sqlalchemy import Row
+
+    from aios.db.session import Transaction
+
+BATCH = 500
+"""Rows that one tick touches of each kind at most: a tick stays short however much there is to do."""
+
+_LOCK = text("SELECT pg_try_advisory_xact_lock(8101)")
+
+_TICK = text(
+    """
+    UPDATE recovery SET
+        resumed_at = CASE WHEN ticked_at < clock_timestamp() - make_interval(secs => :lease)
+                          THEN clock_timestamp() ELSE resumed_at END,
+        ticked_at = clock_timestamp()
+    RETURNING resumed_at < clock_timestamp() - make_interval(secs => :lease)
+          AND pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => :lease)
+    """
+)
+
+_DEAD = text(
+    """
+    SELECT incarnation FROM workers
+    WHERE alive_until = '-infinity' OR (:settled AND alive_until < clock_timestamp())
+    """
+)
+
+_HELD = text(
+    """
+    SELECT id, agent_id, claim_token, pool, op, effect, crashes FROM syscalls
+    WHERE state = 'running' AND incarnation = :dead ORDER BY agent_id, id LIMIT :batch
+    """
+)
+
+_TAKE_BACK = text(
+    """
+    UPDATE syscalls SET state = 'queued', claim_token = NULL, incarnation = NULL, crashes = crashes + 1,
+        queued_at = clock_timestamp()
+    WHERE id = :id AND claim_token = :token AND state = 'running' RETURNING 1
+    """
+)
+
+_DRIVEN = text("SELECT id, crashes FROM agents WHERE driver = :dead ORDER BY id LIMIT :batch")
+
+_DRIVE_AGAIN = text(
+    """
+    UPDATE agents SET driver = NULL, runnable = true, crashes = crashes + 1,
+        state = CASE WHEN state = 'running' THEN 'queued' ELSE state END
+    WHERE id = :id AND driver = :dead RETURNING priority
+    """
+)
+
+_TIMERS = text(
+    """
+    SELECT id, agent_id FROM syscalls
+    WHERE state = 'waiting' AND pool = 'agent' AND not_before <= clock_timestamp() ORDER BY not_before LIMIT :batch
+    """
+)
+
+_WAITS = text(
+    """
+    SELECT s.id, s.agent_id, c.id AS child, c.state, c.result, c.error
+    FROM syscalls s JOIN agents c ON c.id = s.waits_for
+    WHERE s.state = 'waiting' AND s.waits_for IS NOT NULL AND c.state IN ('done', 'failed', 'cancelled')
+      AND (CAST(:child AS uuid) IS NULL OR s.waits_for = :child)
+    ORDER BY s.agent_id, s.id LIMIT :batch
+    """
+)
+
+_OVERDUE = text(
+    """
+    SELECT id, agent_id, claim_token, pool, op, seconds FROM syscalls
+    WHERE state = 'running' AND deadline_at < clock_timestamp() - make_interval(secs => :lease)
+    ORDER BY agent_id, id LIMIT :batch
+    """
+)
+
+_OVERRUN = text(
+    """
+    SELECT id, budgets ->> 'seconds' AS seconds FROM agents
+    WHERE deadline_at < clock_timestamp() AND state IN ('queued', 'running', 'waiting', 'paused') ORDER BY id LIMIT :batch
+    """
+)
+
+_QUEUED = text(
+    """
+    SELECT s.id, s.priority, s.request_id FROM syscalls s JOIN agents a ON a.id = s.agent_id
+    WHERE s.state = 'queued' AND a.state IN ('queued', 'running', 'waiting')
+      AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
+      AND (s.not_before IS NOT NULL OR s.queued_at < clock_timestamp() - make_interval(secs => :age))
+      AND s.id > :after
+    ORDER BY s.id LIMIT :batch
+    """
+)
+
+_LINKS = text(
+    """
+    SELECT request_id, pool, op, id FROM syscalls
+    WHERE request_id = ANY(:requests) AND state IN ('queued', 'blocked') ORDER BY request_id, position
+    """
+)
+
+_RUNNABLE = text(
+    """
+    SELECT id, priority FROM agents
+    WHERE runnable AND driver IS NULL AND state IN ('queued', 'waiting') AND id > :after
+    ORDER BY id LIMIT :batch
+    """
+)
+
+_RUNNING = text("SELECT pool, id FROM syscalls WHERE state = 'running' LIMIT 10000")
+
+
+class Dead(NamedTuple):
+    """A running syscall whose worker died."""
+
+    id: UUID
+    agent_id: UUID
+    token: UUID
+    pool: str
+    op: str
+    effect: str
+    crashes: int
+
+
+class Waiting(NamedTuple):
+    """A chain of queued syscalls that should be ready or granted."""
+
+    priority: int
+    links: tuple[Link, ...]
+
+
+def lock(tx: Transaction) -> bool:
+    """Whether this process may do the tick; held until the transaction ends."""
+    return bool(tx.execute(_LOCK).scalar())
+
+
+def tick(tx: Transaction, *, lease_seconds: float) -> bool:
+    """Record the tick; True when leases may expire: ticks and Postgres have been there for one lease."""
+    return bool(tx.execute(_TICK, {"lease": lease_seconds}).scalar())
+
+
+def dead(tx: Transaction, *, settled: bool) -> list[UUID]:
+    """Incarnations that were released, and when `settled` those whose lease ended."""
+    return list(tx.execute(_DEAD, {"settled": settled}).scalars())
+
+
+def held_by(tx: Transaction, incarnation: UUID) -> list[Dead]:
+    """The running syscalls of a dead incarnation."""
+    return [Dead(*row) for row in tx.execute(_HELD, {"dead": incarnation, "batch": BATCH})]
+
+
+def take_back(tx: Transaction, call: Dead) -> bool:
+    """Make a dead worker's syscall ready again."""
+    return tx.execute(_TAKE_BACK, {"id": call.id, "token": call.token}).first() is not None
+
+
+def driven_by(tx: Transaction, incarnation: UUID) -> list[tuple[UUID, int]]:
+    """(agent, crashes) of the agents that a dead incarnation drove."""
+    return [(row.id, row.crashes) for row in tx.execute(_DRIVEN, {"dead": incarnation, "batch": BATCH})]
+
+
+def drive_again(tx: Transaction, agent: UUID, *, dead: UUID) -> int | None:
+    """Make an agent runnable whose driver died; gives its priority."""
+    priority = tx.execute(_DRIVE_AGAIN, {"id": agent, "dead": dead}).scalar()
+    return None if priority is None else int(priority)
+
+
+def timers(tx: Transaction) -> list[tuple[UUID, UUID]]:
+    """(syscall, agent) of the sleeps that are over."""
+    return [(row.id, row.agent_id) for row in tx.execute(_TIMERS, {"batch": BATCH})]
+
+
+def waits(tx: Transaction, child: UUID | None = None) -> list[Row[tuple[object, ...]]]:
+    """Waits whose child agent has ended: id, agent_id, child, state, result, error."""
+    return list(tx.execute(_WAITS, {"child": child, "batch": BATCH}).all())
+
+
+def overdue(tx: Transaction, *, lease_seconds: float) -> list[Row[tuple[object, ...]]]:
+    """Running syscalls past their deadline whose worker did not end them: id, agent_id, claim_token, pool, op, seconds."""
+    return list(tx.execute(_OVERDUE, {"lease": lease_seconds, "batch": BATCH}).all())
+
+
+def overrun(tx: Transaction) -> list[tuple[UUID, float]]:
+    """(agent, seconds) of the agents past their wall-time budget."""
+    return [(row.id, float(row.seconds)) for row in tx.execute(_OVERRUN, {"batch": BATCH})]
+
+
+def queued(tx: Transaction, *, older_seconds: float, after: UUID) -> list[Waiting]:
+    """Queued syscalls older than that, with the links behind them, by id from `after` on."""
+    rows = tx.execute(_QUEUED, {"age": older_seconds, "after": after, "batch": BATCH}).all()
+    links: dict[UUID, list[Link]] = {}
+    for row in tx.execute(_LINKS, {"requests": [row.request_id for row in rows]}):
+        links.setdefault(row.request_id, []).append(Link(row.pool, row.op, row.id))
+    return [Waiting(row.priority, tuple(links[row.request_id])) for row in rows if row.request_id in links]
+
+
+def runnable(tx: Transaction, *, after: UUID) -> list[tuple[UUID, int]]:
+    """(agent, priority) of the agents that wait for a driver, by id from `after` on."""
+    return [(row.id, row.priority) for row in tx.execute(_RUNNABLE, {"after": after, "batch": BATCH})]
+
+
+def running(tx: Transaction) -> list[tuple[str, str]]:
+    """(pool, id) of what runs now."""
+    return [(row.pool, str(row.id)) for row in tx.execute(_RUNNING)]
+
+
+def count(tx: Transaction, **events: int) -> None:
+    """Add to the counters `rung_again`, `fenced`, `requeued`, `refused`."""
+    changes = ", ".join(f"{name} = {name} + :{name}" for name in events)
+    if any(events.values()):
+        tx.execute(text(f"UPDATE recovery SET {changes}"), events)  # noqa: S608  # names are ours, values are bound
+
+
+def counters(tx: Transaction) -> dict[str, int]:
+    """The counters since the database was made."""
+    row = tx.execute(text("SELECT rung_again, fenced, requeued, refused FROM recovery")).mappings().one()
+    return dict(row)

@@ -1,0 +1,256 @@
+"""The protocol of one syscall: claim it by token, complete it once, or give it back. Each function is one statement.
+
+Lock order everywhere: agent, request, syscall. A statement that touches several rows locks its agent first, in the CTE
+`agent`, and hangs everything else on that.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from aios.db import contexts
+from aios.kernel.contexts import ROOT, link
+from aios.kernel.ports import Claimed, Outcome
+from aios.kernel.words import SyscallState
+
+if TYPE_CHECKING:
+    from aios.db.session import Transaction
+    from aios.errors import AiosError
+    from aios.kernel.values import Json, JsonObject
+
+_CLAIM = text(
+    """
+    WITH claimed AS (
+        UPDATE syscalls s
+        SET state = 'running', claim_token = :token, incarnation = :incarnation, attempt = s.attempt + 1,
+            started_at = clock_timestamp(), not_before = NULL,
+            deadline_at = clock_timestamp() + make_interval(secs => s.seconds)
+        FROM agents a
+        WHERE s.id = :id AND s.state = 'queued' AND a.id = s.agent_id AND a.state IN ('queued', 'running', 'waiting')
+          AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
+        RETURNING s.id, s.agent_id, s.request_id, s.position, s.pool, s.op, s.payload, s.prompt, s.attempt, s.errors,
+                  s.priority, s.seconds, a.program, a.tenant
+    )
+    SELECT claimed.*, (
+        SELECT jsonb_agg(
+            CASE WHEN c.digest IS NULL THEN e.result
+                 ELSE e.result || jsonb_build_object('message', c.messages -> -1) END ORDER BY e.position)
+        FROM syscalls e LEFT JOIN contexts c ON c.digest = e.context
+        WHERE claimed.position > 0 AND e.request_id = claimed.request_id AND e.position < claimed.position
+    ) AS earlier
+    FROM claimed
+    """
+)
+
+_SETTLE = text(
+    """
+    WITH agent AS (
+        SELECT id FROM agents WHERE id = :agent_id FOR NO KEY UPDATE
+    ), settled AS (
+        UPDATE syscalls s
+        SET state = :state, result = :result, error = :error, usage = :usage, core = :core, context = :context,
+            finished_at = clock_timestamp()
+        FROM agent
+        WHERE s.id = :id AND s.state = :expected AND (CAST(:token AS uuid) IS NULL OR s.claim_token = :token)
+        RETURNING s.request_id, s.position, s.state = 'done' AS well
+    ), next AS (
+        UPDATE syscalls s
+        SET state = CASE WHEN settled.well THEN 'queued' ELSE 'cancelled' END,
+            queued_at = CASE WHEN settled.well THEN clock_timestamp() END,
+            finished_at = CASE WHEN settled.well THEN NULL ELSE clock_timestamp() END
+        FROM settled
+        WHERE s.request_id = settled.request_id AND s.state = 'blocked'
+          AND (s.position = settled.position + 1 OR NOT settled.well)
+        RETURNING s.id
+    ), request AS (
+        UPDATE requests r SET pending = CASE WHEN settled.well THEN r.pending - 1 ELSE 0 END
+        FROM settled WHERE r.id = settled.request_id
+        RETURNING r.pending
+    ), woken AS (
+        UPDATE agents a
+        SET wakes = a.wakes + (request.pending = 0)::int, runnable = a.runnable OR request.pending = 0,
+            tokens = a.tokens + :tokens,
+            state = CASE WHEN a.state = 'waiting' AND request.pending = 0 THEN 'queued' ELSE a.state END
+        FROM request WHERE a.id = :agent_id AND (request.pending = 0 OR :tokens > 0)
+        RETURNING 1
+    )
+    SELECT request.pending, settled.well,
+           CASE WHEN settled.well AND request.pending > 0 THEN (
+               SELECT jsonb_agg(jsonb_build_array(s.pool, s.op, s.id) ORDER BY s.position)
+               FROM syscalls s WHERE s.request_id = settled.request_id AND s.position > settled.position
+           ) END AS rest
+    FROM request, settled
+    """
+).bindparams(
+    bindparam("result", type_=JSONB(none_as_null=False)),
+    bindparam("error", type_=JSONB(none_as_null=True)),
+    bindparam("usage", type_=JSONB(none_as_null=True)),
+)
+
+_SETTLED_BY_ME = text("SELECT 1 FROM syscalls WHERE id = :id AND claim_token = :token AND state IN ('done', 'failed')")
+
+_GIVE_BACK = text(
+    """
+    UPDATE syscalls
+    SET state = 'queued', claim_token = NULL, incarnation = NULL, queued_at = clock_timestamp(),
+        not_before = CASE WHEN :delay > 0 THEN clock_timestamp() + make_interval(secs => :delay) END,
+        errors = errors + :errors, error = :error
+    WHERE id = :id AND claim_token = :token AND state = 'running'
+    RETURNING 1
+    """
+).bindparams(bindparam("error", type_=JSONB(none_as_null=True)))
+
+
+class Link(NamedTuple):
+    """One link of a chain yet to run."""
+
+    pool: str
+    op: str
+    id: UUID
+
+
+class Settled(NamedTuple):
+    """What follows from a settled syscall.
+
+    Attributes:
+        agent_woken: its request is answered, so its agent may go on.
+        rest: the links behind it in the plan; the first of them is queued now.
+    """
+
+    agent_woken: bool
+    rest: tuple[Link, ...] = ()
+
+
+def claim(tx: Transaction, syscall: UUID, *, token: UUID, incarnation: UUID) -> Claimed | None:
+    """Take a queued syscall for this process; None when there is nothing to take."""
+    row = tx.execute(_CLAIM, {"id": syscall, "token": token, "incarnation": incarnation}).mappings().first()
+    if row is None:
+        return None
+    prompt = None if row["prompt"] is None else bytes(row["prompt"])
+    return Claimed(
+        id=row["id"],
+        agent_id=row["agent_id"],
+        request_id=row["request_id"],
+        position=row["position"],
+        pool=row["pool"],
+        op=row["op"],
+        payload=row["payload"],
+        token=token,
+        attempt=row["attempt"],
+        errors=row["errors"],
+        priority=row["priority"],
+        program=row["program"],
+        tenant=row["tenant"],
+        seconds_left=row["seconds"],
+        prompt=prompt,
+        earlier=row["earlier"] or [],
+        messages=contexts.load(tx, prompt) if prompt is not None else [],
+    )
+
+
+def complete(tx: Transaction, call: Claimed, outcome: Outcome) -> Settled | None:
+    """Record a result, once; None when the claim is no longer ours and nothing may be written."""
+    result = outcome.effect(tx) if outcome.effect else outcome.result
+    context = _store_reply(tx, call, outcome.message)
+    usage: JsonObject | None = outcome.usage.__dict__ if outcome.usage else None
+    return _settle(
+        tx,
+        id=call.id,
+        agent_id=call.agent_id,
+        token=call.token,
+        state=SyscallState.DONE,
+        result=result,
+        usage=usage,
+        core=outcome.core or None,
+        context=context,
+        tokens=outcome.usage.total if outcome.usage else 0,
+    )
+
+
+def fail(
+    tx: Transaction, *, id: UUID, agent_id: UUID, token: UUID | None, error: AiosError, unknown: bool = False
+) -> Settled | None:
+    """End a running syscall without a result; a program may catch the error, so its agent is woken."""
+    state = SyscallState.UNKNOWN if unknown else SyscallState.FAILED
+    return _settle(tx, id=id, agent_id=agent_id, token=token, state=state, error=error)
+
+
+def answer(tx: Transaction, *, id: UUID, agent_id: UUID, result: Json = None, error: AiosError | None = None) -> bool:
+    """End a waiting syscall (a timer, a child, a question); False when it no longer waits."""
+    state = SyscallState.FAILED if error else SyscallState.DONE
+    return (
+        _settle(tx, id=id, agent_id=agent_id, token=None, state=state, expected="waiting", result=result, error=error)
+        is not None
+    )
+
+
+def was_settled(tx: Transaction, call: Claimed) -> bool:
+    """Whether this claim settled the syscall already: its COMMIT went through, only the reply was lost."""
+    return tx.execute(_SETTLED_BY_ME, {"id": call.id, "token": call.token}).first() is not None
+
+
+def give_back(
+    tx: Transaction, call: Claimed, *, delay_seconds: float = 0, errors: int = 0, error: AiosError | None = None
+) -> bool:
+    """Make a running syscall ready again; False when the claim is no longer ours."""
+    values = {
+        "id": call.id,
+        "token": call.token,
+        "delay": delay_seconds,
+        "errors": errors,
+        "error": error.to_json() if error else None,
+    }
+    return tx.execute(_GIVE_BACK, values).first() is not None
+
+
+def state_of(tx: Transaction, syscall: UUID) -> str | None:
+    """Where a syscall is; None when it does not exist."""
+    return tx.execute(text("SELECT state FROM syscalls WHERE id = :id"), {"id": syscall}).scalar()
+
+
+def _store_reply(tx: Transaction, call: Claimed, message: JsonObject | None) -> bytes | None:
+    if message is None:
+        return None
+    whole = link(call.prompt or ROOT, message)
+    contexts.append(tx, [message], parent=call.prompt, digest=whole)
+    return whole
+
+
+def _settle(
+    tx: Transaction,
+    *,
+    id: UUID,
+    agent_id: UUID,
+    token: UUID | None,
+    state: SyscallState,
+    expected: str = "running",
+    result: Json = None,
+    error: AiosError | None = None,
+    usage: JsonObject | None = None,
+    core: str | None = None,
+    context: bytes | None = None,
+    tokens: int = 0,
+) -> Settled | None:
+    values = {
+        "id": id,
+        "agent_id": agent_id,
+        "token": token,
+        "state": state.value,
+        "expected": expected,
+        "result": result,
+        "error": error.to_json() if error else None,
+        "usage": usage,
+        "core": core,
+        "context": context,
+        "tokens": tokens,
+    }
+    row = tx.execute(_SETTLE, values).first()
+    if row is None:
+        return None
+    rest = json.loads(row.rest) if isinstance(row.rest, str) else row.rest or []
+    return Settled(row.pending == 0, tuple(Link(pool, op, UUID(link_id)) for pool, op, link_id in rest))

@@ -1,0 +1,117 @@
+"""Incarnations: one row per executing process, kept alive by heartbeats; and the programs they have loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+
+from aios.db.tables import programs, workers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from aios.db.session import Transaction
+    from aios.kernel.values import JsonObject
+
+_BEAT = text(
+    """
+    UPDATE workers SET alive_until = clock_timestamp() + make_interval(secs => :lease)
+    WHERE incarnation = :incarnation AND alive_until > '-infinity' RETURNING 1
+    """
+)
+
+_LOST = text(
+    """
+    SELECT held.id FROM unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS held (id, token)
+    LEFT JOIN syscalls s ON s.id = held.id
+    WHERE s.claim_token IS DISTINCT FROM held.token OR s.state <> 'running'
+    """
+)
+
+
+class Process(NamedTuple):
+    """A process that executes syscalls.
+
+    Attributes:
+        host: names the machine and its process ids' namespace.
+        born: the process' start time, in seconds since the epoch.
+        concurrency: how much it executes at once; 0 for a pool child, whose parent counts it.
+    """
+
+    incarnation: UUID
+    pools: tuple[str, ...]
+    host: str
+    pid: int
+    born: float
+    concurrency: int
+    programs: tuple[str, ...] = ()
+
+
+def register(tx: Transaction, process: Process, *, lease_seconds: float) -> None:
+    """Record a new incarnation."""
+    row = process._asdict() | {"pools": list(process.pools), "programs": list(process.programs)}
+    alive = text("clock_timestamp() + make_interval(secs => :lease)").bindparams(lease=lease_seconds)
+    tx.execute(insert(workers).values(**row, alive_until=alive))
+
+
+def beat(tx: Transaction, incarnation: UUID, *, lease_seconds: float) -> bool:
+    """Prove that an incarnation lives; False: it was declared dead."""
+    return tx.execute(_BEAT, {"incarnation": incarnation, "lease": lease_seconds}).first() is not None
+
+
+def lost(tx: Transaction, held: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
+    """Those of the (syscall, token) that are no longer claimed with this token: cancelled, fenced or settled."""
+    if not held:
+        return []
+    values = {"ids": [syscall for syscall, _ in held], "tokens": [token for _, token in held]}
+    return list(tx.execute(_LOST, values).scalars())
+
+
+def release(tx: Transaction, incarnation: UUID) -> None:
+    """Declare an incarnation dead at once: recovery takes its work without waiting for its lease."""
+    tx.execute(text("UPDATE workers SET alive_until = '-infinity' WHERE incarnation = :id"), {"id": incarnation})
+
+
+def leave(tx: Transaction, incarnation: UUID) -> None:
+    """Remove an incarnation that holds nothing any more."""
+    tx.execute(text("DELETE FROM workers WHERE incarnation = :id"), {"id": incarnation})
+
+
+def on_host(tx: Transaction, host: str) -> list[tuple[UUID, int, float]]:
+    """(incarnation, pid, start time) of the processes of one host."""
+    found = tx.execute(text("SELECT incarnation, pid, born FROM workers WHERE host = :host"), {"host": host})
+    return [(row.incarnation, row.pid, row.born) for row in found]
+
+
+def capacity(tx: Transaction) -> dict[str, int]:
+    """Live concurrency per pool."""
+    found = tx.execute(
+        text(
+            """
+            SELECT pool, sum(concurrency) AS live FROM workers, unnest(pools) AS pool
+            WHERE alive_until > clock_timestamp() GROUP BY pool
+            """
+        )
+    )
+    return {row.pool: int(row.live) for row in found}
+
+
+def publish_programs(tx: Transaction, rows: Sequence[JsonObject]) -> None:
+    """Tell the process table which programs exist, for `submit` and `aios programs`."""
+    for row in rows:
+        statement = insert(programs).values(**row)
+        changes = {name: statement.excluded[name] for name in row if name != "name"}
+        tx.execute(
+            statement.on_conflict_do_update(
+                index_elements=["name"], set_={**changes, "seen_at": text("clock_timestamp()")}
+            )
+        )
+
+
+def known_programs(tx: Transaction) -> list[JsonObject]:
+    """The programs that any worker has loaded since the database was made."""
+    found = tx.execute(text("SELECT name, version, source, summary, tools, error FROM programs ORDER BY name"))
+    return [dict(row) for row in found.mappings()]

@@ -1,0 +1,147 @@
+"""Dispatch: a granted bell becomes one Celery chain, published by task name on its pools' queues.
+
+`aios` never imports `tasks`: a client that submits needs no worker code. A message holds ids only; Postgres is the truth,
+the message is a doorbell.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from celery import Celery, chain
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from aios.errors import BrokerUnavailable
+from aios.kernel.words import LEAST_URGENT, Pool
+from aios.log import logger
+from aios.ready import Bell, ReadySets, Wiped, where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from aios.db.syscalls import Link
+    from aios.kernel.values import JsonObject
+
+log = logger(__name__)
+
+LONGEST_CHAIN: Final = 3
+SCARCE: Final = frozenset({Pool.LLM})
+"""Pools whose links wait for a grant of their own, so that a chain is cut before them."""
+
+BROKER_OPTIONS: Final = {
+    "priority_steps": list(range(LEAST_URGENT + 1)),  # 0 is the most urgent, strictly served first
+    "sep": ":",
+    "queue_order_strategy": "priority",
+    "visibility_timeout": 30,
+    "unacked_restore_interval": 1,
+    "unacked_restore_throttle": 1,
+    "global_keyprefix": "aios:q:",
+    "socket_timeout": 15,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+
+
+def task_name(pool: str, op: str) -> str:
+    """`aios.<pool>.<verb>`: explicit and stable, since messages outlive processes."""
+    return f"aios.{pool}.{op}"
+
+
+class Publisher:
+    """Publishes bells. Its Celery app knows no tasks."""
+
+    def __init__(self, url: str) -> None:
+        self._where = where(url)
+        self._app = Celery("aios-publisher", broker=url, set_as_current=False)
+        self._app.conf.update(
+            broker_transport_options=BROKER_OPTIONS,
+            broker_connection_retry=False,
+            task_ignore_result=True,
+            task_serializer="json",
+            worker_send_task_events=False,
+            task_send_sent_event=False,
+        )
+
+    def publish(self, bells: Iterable[Bell]) -> None:
+        """Publish each bell's chain.
+
+        Raises:
+            BrokerUnavailable: Redis does not answer; recovery rings again.
+        """
+        with self._translated(), self._app.producer_pool.acquire(block=True) as producer:
+            for bell in bells:
+                links = [
+                    self._app.signature(
+                        task_name(pool, op), args=(call_id,), queue=pool, priority=bell.priority, immutable=True
+                    )
+                    for pool, op, call_id in bell.links
+                ]
+                first = links[0] if len(links) == 1 else chain(*links, app=self._app)
+                first.apply_async(producer=producer, priority=bell.priority, retry=False)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._app.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (KombuError, RedisError, OSError) as error:
+            raise BrokerUnavailable(self._where, str(error) or type(error).__name__) from error
+
+
+class Dispatch:
+    """Ready sets and publisher together: what became ready goes in, what is granted is rung."""
+
+    def __init__(self, ready: ReadySets, publisher: Publisher) -> None:
+        self.ready = ready
+        self._publisher = publisher
+
+    def ring(
+        self, *, add: Iterable[Bell] = (), done: Iterable[tuple[str, str]] = (), keys: Iterable[str] = ()
+    ) -> int | None:
+        """Take a turn and publish what it grants. Losing a ring loses no work, so nothing is raised.
+
+        Returns:
+            How many bells rang again, or None when Redis could not be reached: recovery will ring.
+        """
+        try:
+            granted = self.ready.turn(add=add, done=done, keys=list(keys))
+            if granted.bells:
+                self._publisher.publish(granted.bells)
+        except Wiped:
+            return None
+        except BrokerUnavailable as error:
+            log.warning("not rung, recovery will ring again: %s", error)
+            return None
+        return granted.again
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.ready.close()
+        self._publisher.close()
+
+
+def agent_bell(agent: object, *, priority: int) -> Bell:
+    """The bell that lets a worker drive an agent."""
+    return Bell("agent", str(agent), (("agent", "resume", str(agent)),), priority)
+
+
+def chain_bell(links: Iterable[Link], *, priority: int) -> Bell:
+    """The bell of a plan's next links, cut before the next one that waits for a scarce resource."""
+    segment: list[tuple[str, str, str]] = []
+    for link in links:
+        if segment and (link.pool in SCARCE or len(segment) == LONGEST_CHAIN):
+            break
+        segment.append((link.pool, link.op, str(link.id)))
+    pool, _, first = segment[0]
+    return Bell(pool, first, tuple(segment), priority)
+
+
+def queues() -> JsonObject:
+    """Celery's routing of task names to queues: a pool's tasks go to the pool's queue."""
+    return {f"aios.{pool.value}.*": {"queue": pool.value} for pool in Pool}

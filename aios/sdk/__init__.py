@@ -1,0 +1,1 @@
+"""The SDK: the client, and the loader of programs."""

@@ -1,0 +1,285 @@
+"""The client: submit agents, wait for them, look at them, cancel them. It needs the database and Redis, no worker code."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Self
+
+from aios import settings as settings_module
+from aios.bootstrap import Parts
+from aios.db import agents, recovery, syscalls, views, workers
+from aios.dispatch import agent_bell
+from aios.errors import (
+    AgentEnded,
+    ErrorJson,
+    FinalError,
+    InvalidArgument,
+    NotFound,
+    UnknownProgram,
+    did_you_mean,
+    from_json,
+)
+from aios.kernel.ids import new_id, parse_id
+from aios.kernel.values import Json, JsonObject, canonical
+from aios.kernel.words import DEFAULT_PRIORITY, AgentState, check_priority
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+    from uuid import UUID
+
+    from aios.db.session import Transaction
+    from aios.settings import Settings
+
+_BUDGETS = frozenset({"tokens", "steps", "children", "seconds"})
+_POLL_SECONDS = (0.02, 0.5)  # first and longest pause between two looks at a result
+
+
+@dataclass(frozen=True)
+class Result:
+    """How an agent ended (or where it is)."""
+
+    id: str
+    state: AgentState
+    value: Json = None
+    error: ErrorJson | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can happen."""
+        return self.state.ended
+
+    def unwrap(self) -> Json:
+        """The value of an agent that is done.
+
+        Raises:
+            AiosError: the error that it failed with.
+        """
+        if self.state is AgentState.DONE:
+            return self.value
+        raise from_json(self.error) if self.error else FinalError(f"agent {self.id} is {self.state.value}")
+
+    def to_json(self) -> JsonObject:
+        """`{"id", "state", "result", "error"}`."""
+        return {"id": self.id, "state": self.state.value, "result": self.value, "error": self.error}
+
+
+class Client:
+    """Speaks to one AIOS by its database and Redis URLs; thread-safe. `AsyncClient` is the same for asyncio."""
+
+    def __init__(self, settings: Settings | None = None, **values: object) -> None:
+        """Connect on first use.
+
+        Args:
+            settings: made elsewhere; None: as `aios.settings.load(**values)` finds them.
+            **values: fields of the settings, such as `data_dir` or `database_url`.
+        """
+        self.settings = settings or settings_module.load(**values)
+        self._parts = Parts(self.settings)
+
+    def submit(
+        self,
+        program: str,
+        task: Json,
+        *,
+        priority: int = DEFAULT_PRIORITY,
+        budgets: JsonObject | None = None,
+        idempotency_key: str | None = None,
+        tenant: str = "default",
+    ) -> str:
+        """Put an agent in the process table and ring; gives its id. It is durable when this returns.
+
+        Args:
+            program: a program's name.
+            task: what to do: a text, or any JSON value that the program understands.
+            priority: 0 (most urgent) to 9.
+            budgets: limits of the agent and its children together: `tokens`, `steps`, `children`, `seconds`.
+            idempotency_key: a second submit with the same key gives the first one's id and starts nothing.
+            tenant: whom it is for.
+
+        Raises:
+            UnknownProgram: no worker has loaded it.
+            InvalidArgument: the task is empty or too long, or the priority or a budget is none.
+            QueueFull: too many agents wait to be started.
+            DatabaseUnavailable: Postgres does not answer. (With Redis down it succeeds, and is rung later.)
+        """
+        row = self._row(program, task, priority=priority, budgets=budgets, key=idempotency_key, tenant=tenant)
+        with self._parts.database.transaction() as tx:
+            self._check_program(tx, program)
+            agent = agents.submit(tx, row, limit=self.settings.limits.queued_agents)
+        self._parts.dispatch.ring(add=[agent_bell(agent, priority=priority)])
+        return str(agent)
+
+    def result(self, agent: str, *, timeout: float | timedelta | None = None) -> Result:
+        """Wait until an agent has ended; after `timeout` (0: at once) give where it is.
+
+        Raises:
+            NotFound: there is no such agent.
+        """
+        limit = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        end = None if limit is None else time.monotonic() + limit
+        pause, longest = _POLL_SECONDS
+        while True:
+            found = self._result(parse_id(agent))
+            left = None if end is None else end - time.monotonic()
+            if found.ended or (left is not None and left <= 0):
+                return found
+            time.sleep(pause if left is None else min(pause, left))
+            pause = min(longest, pause * 1.5)
+
+    def run(self, program: str, task: Json, *, timeout: float | None = None, priority: int = DEFAULT_PRIORITY) -> Json:
+        """Submit, wait, and give the value.
+
+        Raises:
+            AiosError: the error that the agent failed with.
+            FinalError: it has not ended within `timeout` seconds.
+        """
+        return self.result(self.submit(program, task, priority=priority), timeout=timeout).unwrap()
+
+    def get(self, agent: str) -> JsonObject:
+        """One agent's row of the process table.
+
+        Raises:
+            NotFound: there is no such agent.
+        """
+        with self._parts.database.transaction() as tx:
+            found = views.agent(tx, parse_id(agent))
+        if found is None:
+            raise NotFound("agent", agent)
+        return found
+
+    def list(self, *, state: str | None = None, limit: int = 100) -> Sequence[JsonObject]:
+        """The newest agents, newest first."""
+        if state is not None and state not in set(AgentState):
+            raise InvalidArgument("state", state, "give one of " + ", ".join(s.value for s in AgentState))
+        with self._parts.database.transaction() as tx:
+            return views.agents(tx, state=state, limit=limit)
+
+    def journal(self, agent: str) -> Sequence[JsonObject]:
+        """An agent's syscalls in order, with how long each waited and ran, in milliseconds."""
+        self.get(agent)
+        with self._parts.database.transaction() as tx:
+            return views.syscalls(tx, parse_id(agent))
+
+    def stream(self, agent: str) -> Iterator[str]:
+        """An agent's tokens as they come, until it has ended: every text once and in order."""
+        from aios.sdk.stream import follow  # noqa: PLC0415  # only who follows needs the streams
+
+        yield from follow(self._parts, parse_id(agent))
+
+    def cancel(self, agent: str) -> Sequence[str]:
+        """Cancel an agent and its children; gives the ids of those that were cancelled. Works with all workers down.
+
+        Raises:
+            NotFound: there is no such agent.
+            AgentEnded: it has ended before.
+        """
+        with self._parts.database.transaction() as tx:
+            ended, dropped = agents.cancel(tx, parse_id(agent))
+        if not ended:
+            raise AgentEnded(agent, self._result(parse_id(agent)).state.value)
+        done = [(pool, str(syscall)) for syscall, pool in dropped] + [("agent", str(found)) for found in ended]
+        self._parts.dispatch.ring(done=done)
+        return [str(found) for found in ended]
+
+    def questions(self, agent: str | None = None) -> Sequence[JsonObject]:
+        """Questions of `agent.ask` that wait for a human: of one agent, or of all."""
+        with self._parts.database.transaction() as tx:
+            return views.questions(tx, parse_id(agent) if agent else None)
+
+    def answer(self, agent: str, answer: Json, *, seq: str | None = None) -> None:
+        """Answer an agent's oldest open question, or the one of request `seq`.
+
+        Raises:
+            NotFound: no question waits.
+        """
+        canonical(answer, what="the answer")
+        with self._parts.database.transaction() as tx:
+            open_ = [q for q in views.questions(tx, parse_id(agent)) if seq is None or q["seq"] == seq]
+            if not open_:
+                raise NotFound("open question of agent", agent)
+            choices = open_[0]["choices"]
+            if choices and answer not in choices:
+                raise InvalidArgument("answer", answer, "give one of " + ", ".join(map(repr, choices)))
+            syscalls.answer(tx, id=open_[0]["id"], agent_id=parse_id(agent), result=answer)
+            priority = agents.priority(tx, parse_id(agent))
+        self._parts.dispatch.ring(add=[agent_bell(parse_id(agent), priority=priority)])
+
+    def retry(self, agent: str) -> None:
+        """Let a failed agent go on from its journal, as after a fix of its program.
+
+        Raises:
+            NotFound: there is no such agent.
+            AgentEnded: it has not failed.
+        """
+        with self._parts.database.transaction() as tx:
+            priority = agents.retry(tx, parse_id(agent))
+        self._parts.dispatch.ring(add=[agent_bell(parse_id(agent), priority=priority)])
+
+    def programs(self) -> Sequence[JsonObject]:
+        """The programs that workers have loaded, with their sources and errors."""
+        with self._parts.database.transaction() as tx:
+            return workers.known_programs(tx)
+
+    def counters(self) -> dict[str, int]:
+        """What recovery has done since the database was made: `rung_again`, `fenced`, `requeued`, `refused`."""
+        with self._parts.database.transaction() as tx:
+            return recovery.counters(tx)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def _row(
+        self, program: str, task: Json, *, priority: int, budgets: JsonObject | None, key: str | None, tenant: str
+    ) -> JsonObject:
+        size = len(canonical(task, what="task"))
+        if task is None or (isinstance(task, str) and not task.strip()):
+            raise InvalidArgument("task", task, "say what the agent should do")
+        if size > self.settings.limits.task_bytes:
+            remedy = f"it has {size} bytes; at most {self.settings.limits.task_bytes} fit, so put the rest in a file"
+            raise InvalidArgument("task", "(too long)", remedy)
+        agent = new_id()
+        return {
+            "id": agent,
+            "root_id": agent,
+            "program": program,
+            "task": task,
+            "state": AgentState.QUEUED.value,
+            "priority": check_priority(priority),
+            "tenant": tenant,
+            "budgets": _check_budgets(budgets or {}),
+            "idempotency_key": key,
+        }
+
+    @staticmethod
+    def _check_program(tx: Transaction, program: str) -> None:
+        known = workers.known_programs(tx)
+        good = [row["name"] for row in known if not row["error"]]
+        if known and program not in good:  # before any worker has ever started nothing is known: accept and wait
+            raise UnknownProgram(program, did_you_mean(program, good))
+
+    def _result(self, agent: UUID) -> Result:
+        with self._parts.database.transaction() as tx:
+            row = views.result(tx, agent)
+        if row is None:
+            raise NotFound("agent", str(agent))
+        value = row["result"]["value"] if row["result"] else None
+        return Result(str(row["id"]), AgentState(row["state"]), value, row["error"])
+
+
+def _check_budgets(budgets: JsonObject) -> JsonObject:
+    for name, limit in budgets.items():
+        if name not in _BUDGETS:
+            raise InvalidArgument("budget", name, "a budget is one of " + ", ".join(sorted(_BUDGETS)))
+        if not isinstance(limit, int | float) or isinstance(limit, bool) or limit < 0:
+            raise InvalidArgument(f"budget {name}", limit, "give a number that is not negative")
+    return budgets

@@ -1,0 +1,212 @@
+"""Recovery: a timer in every worker, one at a time under a lock in Postgres, never dependent on the broker it repairs.
+
+It takes back what dead workers held, ends what is overdue, wakes what is due, rings again what nobody heard, and rebuilds
+the ready sets after a wipe.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from aios.db import agents, recovery, syscalls, workers
+from aios.dispatch import agent_bell, chain_bell
+from aios.errors import AiosError, BrokerUnavailable, BudgetSpent, OutcomeUnknown, Quarantined, SyscallExpired
+from aios.kernel.words import AgentState, Effect, Pool
+from aios.log import logger
+from aios.worker.drive import answer_waits
+from aios.worker.incarnation import host, is_alive
+
+if TYPE_CHECKING:
+    from aios.db.session import Database
+    from aios.dispatch import Dispatch
+    from aios.ready import Bell
+    from aios.settings import Settings
+
+log = logger(__name__)
+
+_START = UUID(int=0)
+_UNHEARD_SECONDS = (
+    2.0  # a queued row this old should be ready or granted: else its ring was lost before it reached Redis
+)
+
+
+@dataclass
+class Recovery:
+    """The tick of one process."""
+
+    database: Database
+    dispatch: Dispatch
+    settings: Settings
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _seen_syscall: UUID = _START
+    _seen_agent: UUID = _START
+
+    def start(self) -> None:
+        """Tick from now on."""
+        threading.Thread(target=self._tick_on, name="aios-recovery", daemon=True).start()
+
+    def stop(self) -> None:
+        """Tick no more."""
+        self._stop.set()
+
+    def tick(self) -> bool:
+        """Do one tick; False when another process does it now."""
+        with self.database.transaction(durable=False) as guard:
+            if not recovery.lock(guard):
+                return False
+            with self.database.transaction() as tx:
+                settled = recovery.tick(tx, lease_seconds=self.settings.worker.lease_seconds)
+            self._bury(settled=settled)
+            self._end_overdue()
+            self._wake_due()
+            answer_waits(self.database, self.dispatch)
+            self._ring()
+        return True
+
+    # --- the dead ---------------------------------------------------------------------------------------------------
+
+    def _bury(self, *, settled: bool) -> None:
+        self._notice_local_deaths()
+        with self.database.transaction() as tx:
+            found = recovery.dead(tx, settled=settled)
+        for incarnation in found:
+            self._take_back(incarnation)
+
+    def _notice_local_deaths(self) -> None:
+        """A process of this host that is gone is dead now, not when its lease ends."""
+        with self.database.transaction() as tx:
+            for incarnation, pid, born in workers.on_host(tx, host()):
+                if not is_alive(pid, born):
+                    workers.release(tx, incarnation)
+
+    def _take_back(self, incarnation: UUID) -> None:
+        with self.database.transaction() as tx:
+            held, driven = recovery.held_by(tx, incarnation), recovery.driven_by(tx, incarnation)
+        log.info("incarnation %s is dead: %d syscalls, %d drives", incarnation, len(held), len(driven))
+        for call in held:
+            self._take_back_call(call)
+        for agent, crashes in driven:
+            self._take_back_agent(agent, crashes, incarnation)
+        if len(held) < recovery.BATCH and len(driven) < recovery.BATCH:
+            with self.database.transaction() as tx:
+                workers.leave(tx, incarnation)
+
+    def _take_back_call(self, call: recovery.Dead) -> None:
+        op = f"{call.pool}.{call.op}"
+        with self.database.transaction() as tx:
+            if call.effect == Effect.ONCE:
+                error: AiosError = OutcomeUnknown(op)
+                syscalls.fail(tx, id=call.id, agent_id=call.agent_id, token=call.token, error=error, unknown=True)
+            elif call.crashes + 1 >= self.settings.retry.crashes:
+                error = Quarantined(op, call.crashes + 1)
+                syscalls.fail(tx, id=call.id, agent_id=call.agent_id, token=call.token, error=error)
+            else:
+                recovery.take_back(tx, call)
+            recovery.count(tx, requeued=1)
+        self.dispatch.ring(done=[(call.pool, str(call.id))])
+
+    def _take_back_agent(self, agent: UUID, crashes: int, dead: UUID) -> None:
+        with self.database.transaction() as tx:
+            if recovery.drive_again(tx, agent, dead=dead) is None:
+                return
+            if crashes + 1 >= self.settings.retry.crashes:
+                error = Quarantined("agent.resume", crashes + 1)
+                agents.end(tx, agent, state=AgentState.FAILED, error=error.to_json())
+        self.dispatch.ring(done=[("agent", str(agent))])
+
+    # --- the overdue and the due ----------------------------------------------------------------------------------------
+
+    def _end_overdue(self) -> None:
+        with self.database.transaction() as tx:
+            late = recovery.overdue(tx, lease_seconds=self.settings.worker.lease_seconds)
+            over = recovery.overrun(tx)
+        for row in late:
+            error = SyscallExpired(f"{row.pool}.{row.op}", row.seconds)
+            with self.database.transaction() as tx:
+                syscalls.fail(tx, id=row.id, agent_id=row.agent_id, token=row.claim_token, error=error)
+            self.dispatch.ring(done=[(row.pool, str(row.id))])
+        for agent, seconds in over:
+            with self.database.transaction() as tx:
+                spent = BudgetSpent("seconds", seconds, f"more than {seconds}")
+                agents.end(tx, agent, state=AgentState.FAILED, error=spent.to_json())
+            self.dispatch.ring(done=[("agent", str(agent))])
+
+    def _wake_due(self) -> None:
+        with self.database.transaction() as tx:
+            due = recovery.timers(tx)
+        for syscall, agent in due:
+            with self.database.transaction() as tx:
+                woken = syscalls.answer(tx, id=syscall, agent_id=agent)
+                priority = agents.priority(tx, agent)
+            if woken:
+                self.dispatch.ring(add=[agent_bell(agent, priority=priority)])
+
+    # --- the unheard ------------------------------------------------------------------------------------------------------
+
+    def _ring(self) -> None:
+        try:
+            self.dispatch.ready.limit(self._limits())
+            if self.dispatch.ready.epoch() is None:
+                self._rebuild()
+            bells = self._unheard()
+            again = self.dispatch.ring(add=bells, keys=[pool.value for pool in Pool]) or 0
+        except BrokerUnavailable as error:
+            log.warning("ready sets: %s", error)
+            return
+        if bells or again:
+            with self.database.transaction() as tx:
+                recovery.count(tx, rung_again=len(bells) + again)
+
+    def _limits(self) -> dict[str, int]:
+        """How much of each pool may be granted: a window before its workers, and no more than the engine's slots."""
+        with self.database.transaction() as tx:
+            live = workers.capacity(tx)
+        limits = {pool.value: live.get(pool.value, 0) * self.settings.worker.window for pool in Pool}
+        limits[Pool.LLM.value] = min(live.get(Pool.LLM.value, 0), self.settings.llm.slots)
+        return limits
+
+    def _unheard(self) -> list[Bell]:
+        """Bells for a batch of rows that wait in Postgres but that Redis does not know; the next tick looks further on."""
+        bells, self._seen_syscall, self._seen_agent = self._batch(
+            self._seen_syscall, self._seen_agent, older_seconds=_UNHEARD_SECONDS
+        )
+        unknown = set(self.dispatch.ready.missing([(bell.key, bell.id) for bell in bells]))
+        return [bell for bell in bells if (bell.key, bell.id) in unknown]
+
+    def _batch(self, syscall: UUID, agent: UUID, *, older_seconds: float) -> tuple[list[Bell], UUID, UUID]:
+        with self.database.transaction() as tx:
+            chains = recovery.queued(tx, older_seconds=older_seconds, after=syscall)
+            idle = recovery.runnable(tx, after=agent)
+        bells = [chain_bell(chain.links, priority=chain.priority) for chain in chains]
+        bells += [agent_bell(found, priority=priority) for found, priority in idle]
+        last_syscall = chains[-1].links[0].id if len(chains) == recovery.BATCH else _START
+        last_agent = idle[-1][0] if len(idle) == recovery.BATCH else _START
+        return bells, last_syscall, last_agent
+
+    def _rebuild(self) -> None:
+        """Fill the sets from Postgres, running grants first, and only then allow new grants."""
+        log.warning("Redis has no ready sets: rebuilding them from Postgres")
+        ready = self.dispatch.ready
+        ready.clear()
+        with self.database.transaction() as tx:
+            running = recovery.running(tx)
+        ready.renew(running, lease_seconds=self.settings.worker.lease_seconds)
+        syscall = agent = _START
+        while True:
+            bells, syscall, agent = self._batch(syscall, agent, older_seconds=0)
+            ready.put(bells)
+            if syscall == _START and agent == _START:
+                break
+        ready.open()
+
+    def _tick_on(self) -> None:
+        while not self._stop.wait(self.settings.worker.tick_seconds):
+            try:
+                self.tick()
+            except AiosError as error:
+                log.warning("recovery: %s", error)
+            except Exception:
+                log.exception("recovery: the tick raised; the next one tries again")

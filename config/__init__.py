@@ -1,0 +1,1 @@
+"""Values an operator edits: Celery's, Flower's and AIOS' own settings."""

@@ -1,0 +1,70 @@
+"""The Celery app, and the life of a worker process: it gets its kernel before the first task and gives it up at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery import Celery, signals
+from celery.exceptions import Ignore
+
+from aios.errors import BadMessage, Ignored
+from aios.log import logger
+from tasks import process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from celery.app.task import Task
+
+log = logger(__name__)
+
+app = Celery("aios", set_as_current=True)
+app.config_from_object("config.celeryconfig")
+
+
+def execute(task: Task, syscall: str, *, pool: str) -> None:
+    """Execute the syscall that a message names."""
+    chained = bool(task.request.chain)
+    _answer(lambda: process.kernel().execution.run(process.id_in(task.name, syscall), pool=pool, chained=chained))
+
+
+def resume(task: Task, agent: str) -> None:
+    """Drive the agent that a message names."""
+    _answer(lambda: process.kernel().drive.run(process.id_in(task.name, agent)))
+
+
+def _answer(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except Ignored:
+        raise Ignore from None
+    except BadMessage as error:
+        log.warning("%s", error)
+        process.count_refused()
+        raise Ignore from None
+
+
+@signals.setup_logging.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _log(**_: object) -> None:
+    process.configure_log()
+
+
+@signals.celeryd_after_setup.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _start(instance: process.CeleryWorker, **_: object) -> None:
+    process.start_worker(instance)
+
+
+@signals.worker_process_init.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _start_child(**_: object) -> None:
+    process.start_child()
+
+
+@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _drain(**_: object) -> None:
+    process.drain()
+
+
+@signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # celery has no types
+@signals.worker_shutdown.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _stop(**_: object) -> None:
+    process.stop()

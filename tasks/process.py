@@ -1,0 +1,141 @@
+"""This process' kernel: one per worker, and one per child of a prefork pool."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from aios import log as log_format
+from aios import settings as settings_module
+from aios.bootstrap import Kernel
+from aios.db import recovery
+from aios.errors import AiosError, BadMessage, Misconfigured, NotFound
+from aios.kernel.ids import parse_id
+from aios.kernel.words import Pool
+from aios.log import logger
+from aios.sdk import loader
+from aios.worker.incarnation import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+log = logger(__name__)
+
+_LONGEST_ID = 64
+_MISCONFIGURED_EXIT = 78  # sysexits.h: EX_CONFIG
+
+
+class _Amqp(Protocol):
+    queues: _Queues
+
+
+class _Queues(Protocol):
+    consume_from: Mapping[str, object]
+
+
+class _App(Protocol):
+    amqp: _Amqp
+
+
+class CeleryWorker(Protocol):
+    """What we use of Celery's WorkController."""
+
+    app: _App
+    concurrency: int
+    pool_cls: object
+
+
+class _Process:
+    kernel: Kernel | None = None
+    lock = threading.Lock()
+
+
+def kernel() -> Kernel:
+    """The kernel of this process.
+
+    Raises:
+        Misconfigured: it has none: a task was called outside a worker.
+    """
+    if _Process.kernel is None:
+        raise Misconfigured("this process has no kernel", "tasks run in a worker; to run an agent use aios.Client")
+    return _Process.kernel
+
+
+def start_worker(instance: CeleryWorker) -> None:
+    """Start the kernel of a worker. The parent of a prefork pool executes nothing: it counts, and recovers."""
+    pools = tuple(name for name in instance.app.amqp.queues.consume_from if name in set(Pool))
+    _start(Role(pools, int(instance.concurrency)))
+
+
+def start_child() -> None:
+    """Start the kernel of a prefork pool's child; what its parent had is not its own."""
+    _Process.kernel = None
+    _start(Role(tuple(pool.value for pool in Pool), 0))
+
+
+def stop() -> None:
+    """Give the kernel up."""
+    with _Process.lock:
+        running, _Process.kernel = _Process.kernel, None
+    if running is not None:
+        try:
+            running.stop()
+        except AiosError as error:
+            log.warning("stopping: %s", error)
+
+
+def drain() -> None:
+    """Begin to stop: what still runs after the drain time goes back to the queue, and the process ends."""
+    if _Process.kernel is not None:
+        seconds = _Process.kernel.parts.settings.worker.drain_seconds
+        timer = threading.Timer(max(0.0, seconds - 2), _give_up)
+        timer.daemon = True
+        timer.start()
+
+
+def configure_log() -> None:
+    """Take the log's level and style from the settings."""
+    settings = settings_module.load()
+    log_format.configure(level=settings.log_level, style="json" if settings.log_style == "json" else "text")
+
+
+def id_in(task: str, value: object) -> UUID:
+    """The id that a message carries.
+
+    Raises:
+        BadMessage: it is none.
+    """
+    if not isinstance(value, str) or len(value) > _LONGEST_ID:
+        raise BadMessage(task, "its argument is no id")
+    try:
+        return parse_id(value)
+    except NotFound:
+        raise BadMessage(task, f"{value!r} is no id") from None
+
+
+def count_refused() -> None:
+    """Count a refused message."""
+    with kernel().parts.database.transaction() as tx:
+        recovery.count(tx, refused=1)
+
+
+def _start(role: Role) -> None:
+    try:
+        settings = settings_module.load()
+        loaded = loader.load(settings) if Pool.AGENT in role.pools else []
+        programs = loader.programs(loaded)
+        role = Role(role.pools, role.concurrency, tuple(programs))
+        with _Process.lock:
+            _Process.kernel = Kernel(settings, role, programs=programs, told=[item.row() for item in loaded])
+            _Process.kernel.start()
+    except AiosError as error:
+        log.critical("this worker cannot start: %s", error)
+        os._exit(_MISCONFIGURED_EXIT)
+
+
+def _give_up() -> None:
+    if _Process.kernel is not None:
+        log.warning("drained no further: what still runs goes back to the queue")
+        _Process.kernel.incarnation.die()

@@ -1,0 +1,1 @@
+"""The pool `system`. What beat rings: schedules that are due, and pruning."""
