@@ -15,6 +15,8 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # NAT64 (RFC 6052, RFC 8215): the last 32 bits are an IPv4 address that a gateway turns such a packet to.
 _TRANSLATED: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+# IETF assignments and 6to4 relays: the versions of Python disagree whether these are global.
+_SPECIAL: Final = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("192.88.99.0/24"))
 
 
 class Resolve(Protocol):
@@ -49,6 +51,8 @@ def is_public(address: Address, /) -> bool:
     if inner is not None:
         return is_public(inner)
     if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
+        return False
+    if any(address in network for network in _SPECIAL):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,7 @@ from aios.tools.addresses import Permitted, Resolve, is_public, pinned, system_r
 from aios.tools.tool import Tool, tool
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable, Iterator
 
     from aios.kernel.values import JsonObject
@@ -56,7 +58,7 @@ class Fetcher:
         """
         until = time.monotonic() + self.seconds
         # No proxy and no .netrc of the environment: what was checked is what is connected to.
-        with httpx.Client(trust_env=False, follow_redirects=False) as client:
+        with httpx.Client(trust_env=False, follow_redirects=False, verify=_tls()) as client:
             for _ in range(_REDIRECTS + 1):
                 answer = self._once(client, url, until=until)
                 if isinstance(answer, dict):
@@ -71,11 +73,11 @@ class Fetcher:
             response = client.send(request, stream=True)
             try:
                 if response.has_redirect_location:
-                    return str(_parsed(url).join(response.headers["location"]))
+                    return _redirected(url, response.headers["location"])
                 return self._told(url, response, until=until)
             finally:
                 response.close()
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except httpx.HTTPError as error:
             raise ToolUnavailable(NAME, url, str(error) or type(error).__name__) from error
 
     def _request(self, client: httpx.Client, url: str, *, seconds: float) -> httpx.Request:
@@ -148,6 +150,23 @@ def _parsed(url: str) -> httpx.URL:
     if parsed.userinfo:
         raise AddressDenied(url, "it carries a user name or a password")
     return parsed
+
+
+def _redirected(url: str, location: str) -> str:
+    """Where an answer sends us on to; refused here if it leaves HTTP, and checked like any other address if not."""
+    try:
+        target = _parsed(url).join(location)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ToolFailed(NAME, "BadRedirect", f"{url!r} redirects to no valid URL ({error})") from error
+    if target.scheme not in _PORTS or not target.host:
+        raise AddressDenied(url, f"it redirects to {str(target)[:80]!r}, which is no HTTP address")
+    return str(target)
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    # Reading the certificates takes as long as a fetch, so it is done once.
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _host(url: httpx.URL) -> str:
