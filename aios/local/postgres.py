@@ -51,6 +51,7 @@ class Postgres:
         self._modes = modes
         self._found = binaries
         self._port = 0
+        self._answered = False
         self._passwords: dict[str, str] = {}
 
     @property
@@ -152,7 +153,8 @@ class Postgres:
             )
 
     def _choose_port(self) -> None:
-        if not ports.is_free(self._port):
+        # Once others know the port a restart waits for it: a new one would leave them all behind.
+        if not self._answered and not ports.is_free(self._port):
             self._port = ports.free_port()
             self._save()
 
@@ -165,6 +167,7 @@ class Postgres:
 
     def _furnish(self) -> None:
         """Make roles, extension and database where they are missing; the database comes last and so marks the rest."""
+        self._answered = True
         with psycopg.connect(self._url(SUPERUSER, database="postgres"), autocommit=True) as connection:
             if connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).rowcount:
                 return

@@ -51,6 +51,7 @@ class Valkey:
         self._memory_mb = memory_mb
         self._binary = binary
         self._port = 0
+        self._answered = False
         self._password = ""
 
     @property
@@ -68,7 +69,7 @@ class Valkey:
             folder=self._home,
             before=self.prepare,
             ready=self._answers,
-            repair=self._set_aside,
+            repair=self._repair,
             grace=timedelta(seconds=10),
         )
 
@@ -78,7 +79,9 @@ class Valkey:
         stored = folder.read_json(self._home / "server.json")
         port, password = stored.get("port"), stored.get("password")
         self._password = str(password) if password else secrets.token_hex(24)
-        self._port = port if isinstance(port, int) and ports.is_free(port) else ports.free_port()
+        # Once others know the port a restart waits for it: a new one would leave them all behind.
+        known = isinstance(port, int) and (self._answered or ports.is_free(port))
+        self._port = port if isinstance(port, int) and known else ports.free_port()
         if (self._port, self._password) != (port, password):
             text = folder.to_json({"port": self._port, "password": self._password})
             folder.write_private(self._home / "server.json", text)
@@ -96,11 +99,15 @@ class Valkey:
     def _answers(self, _pid: int) -> bool:
         client = redis.Redis.from_url(self.url, socket_timeout=2.0, socket_connect_timeout=2.0)
         try:
-            return bool(client.ping())
+            self._answered = bool(client.ping())
         except redis.RedisError:
             return False
         finally:
             client.close()
+        return self._answered
+
+    def _repair(self, output: str) -> bool:
+        return "Address already in use" in output or self._set_aside(output)
 
     def _set_aside(self, output: str) -> bool:
         """Start empty beside a damaged append-only file: the truth is in Postgres, a message is only a doorbell."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +10,7 @@ import redis
 
 from aios.errors import Misconfigured
 from aios.local import valkey
+from aios.local.postgres import Postgres
 from aios.local.unit import Unit
 from aios.local.valkey import Valkey
 
@@ -70,6 +73,25 @@ def test_a_full_memory_refuses_writes_and_evicts_nothing(tmp_path: Path) -> None
         with pytest.raises(redis.OutOfMemoryError):
             _fill(client)
         assert client.get("first") == b"1"
+
+
+@pytest.mark.parametrize("kind", [Valkey, Postgres])
+def test_a_restart_waits_for_the_port_that_others_know(tmp_path: Path, kind: type[Valkey | Postgres]) -> None:
+    server = kind(tmp_path / "server")
+    unit = Unit(server.process(), log=tmp_path / "log")
+    unit.bring_up()
+    url = server.url
+    unit.stop()
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", int(url.rpartition(":")[2].split("/")[0])))
+        taken.listen()
+        release = threading.Timer(1.0, taken.close)
+        release.start()
+        unit.bring_up()
+        release.join()
+    unit.stop()
+    assert server.url == url
 
 
 def _fill(client: redis.Redis) -> None:
