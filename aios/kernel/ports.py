@@ -167,8 +167,8 @@ class TokenSink(Protocol):
         """Append tokens."""
         ...
 
-    def end(self, syscall: UUID, attempt: int, reason: str) -> None:
-        """Mark the end of an attempt: `done`, `failed` or `again`."""
+    def end(self, syscall: UUID, attempt: int, reason: str, tokens: Sequence[Token] = ()) -> None:
+        """Append the last tokens and mark the end of an attempt: `done`, `failed` or `again`."""
         ...
 
 
