@@ -1,5 +1,5 @@
 """The Celery application: `celery -A tasks worker -Q llm`. One file per pool; each task is one call into `aios`."""
 
-from tasks.app import app
+from tasks.application import app
 
 __all__ = ["app"]

@@ -2,10 +2,11 @@
 
 from celery.app.task import Task
 
-from tasks import app as application
+from tasks import application
+from tasks.application import app
 
 
-@application.app.task(name="aios.agent.resume", bind=True)  # type: ignore[untyped-decorator]  # celery has no types
+@app.task(name="aios.agent.resume", bind=True)  # type: ignore[untyped-decorator]  # celery has no types
 def resume(self: Task, agent: str) -> None:
     """Drive one agent as far as its journal reaches."""
     application.resume(self, agent)

@@ -3,7 +3,7 @@
 from celery.app.task import Task
 
 from aios.kernel.words import Pool
-from tasks.app import app, execute
+from tasks.application import app, execute
 
 
 @app.task(name="aios.tool.call", bind=True)  # type: ignore[untyped-decorator]  # celery has no types
