@@ -1,0 +1,1 @@
+"""Storage: files of agents, every write of which is a version, in Postgres."""
