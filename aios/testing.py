@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Literal
 
 from aios.errors import AiosError, BadToolArguments, ToolFailed, ToolTimeout, UnknownTool, did_you_mean
-from aios.kernel.chat import ToolSpec
+from aios.kernel.chat import ToolCall, ToolSpec, Usage
 from aios.kernel.plan import ToolInfo
+from aios.kernel.ports import CoreInfo, Finish, Token
 from aios.kernel.values import canonical
 from aios.kernel.words import Effect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from uuid import UUID
 
+    from aios.kernel.ports import Prompt
     from aios.kernel.values import Json, JsonObject
 
 
@@ -107,3 +111,98 @@ class FakeToolBox:
             raise ToolFailed(name, type(error).__name__, str(error)) from error
         canonical(result, what=f"the result of tool {name!r}")
         return result
+
+
+Said = str | ToolCall | AiosError
+"""What a fake core answers: words, a tool call, or an error."""
+
+
+class FakeDriver:
+    """A `Driver` without a core: it says what `answer` makes of a prompt, a word or a space per token.
+
+    Attributes:
+        asked: every prompt, in order.
+        open: generations under way.
+        token_seconds: time before each token.
+    """
+
+    resume: Literal["kv", "rerun", "none"] = "rerun"
+
+    def __init__(
+        self, answer: Callable[[Prompt], Said] | Said = "ok", *, token_seconds: float = 0.0, name: str = "fake"
+    ) -> None:
+        self.name = name
+        self.asked: list[Prompt] = []
+        self.open = 0
+        self.token_seconds = token_seconds
+        self._answer = answer
+
+    async def generate(self, prompt: Prompt) -> AsyncGenerator[Token | Finish, None]:
+        """Tokens as they come, then one `Finish`."""
+        self.asked.append(prompt)
+        said = self._answer(prompt) if callable(self._answer) else self._answer
+        if isinstance(said, AiosError):
+            raise said
+        self.open += 1
+        try:
+            words = re.findall(r"\s|\S+", said) if isinstance(said, str) else [said.name]
+            limit = prompt.sampling.max_tokens or len(words)
+            tokens = [Token(i, _word_id(word), word) for i, word in enumerate(words[:limit], start=1)]
+            for token in tokens:
+                await asyncio.sleep(self.token_seconds)
+                yield token
+            yield _finish(said, tokens, cut=limit < len(words))
+        finally:
+            self.open -= 1
+
+    async def info(self) -> CoreInfo:
+        """What the core says of itself."""
+        return CoreInfo(model="fake-model", max_total_tokens=2048, max_concurrent=4)
+
+    async def healthy(self) -> bool:
+        """Always."""
+        return True
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+class FakeSink:
+    """A `TokenSink` in memory. A stale attempt adds nothing, as in Redis.
+
+    Attributes:
+        tokens: by syscall and attempt, what was pushed.
+        ends: by syscall and attempt, the reason.
+        failure: raised by every call, if a test sets it.
+    """
+
+    def __init__(self) -> None:
+        self.tokens: dict[tuple[UUID, int], list[Token]] = {}
+        self.ends: dict[tuple[UUID, int], str] = {}
+        self.failure: AiosError | None = None
+
+    def push(self, syscall: UUID, attempt: int, tokens: Sequence[Token]) -> None:
+        """Append tokens."""
+        if self.failure is not None:
+            raise self.failure
+        if all(known <= attempt for other, known in self.tokens if other == syscall):
+            self.tokens.setdefault((syscall, attempt), []).extend(tokens)
+
+    def end(self, syscall: UUID, attempt: int, reason: str, tokens: Sequence[Token] = ()) -> None:
+        """Append the last tokens and mark the end of an attempt."""
+        self.push(syscall, attempt, tokens)
+        self.ends[syscall, attempt] = reason
+
+
+def _word_id(word: str) -> int:
+    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=3).digest(), "big")
+
+
+def _finish(said: str | ToolCall, tokens: Sequence[Token], *, cut: bool) -> Finish:
+    return Finish(
+        text="".join(t.text for t in tokens) if isinstance(said, str) else "",
+        reason="length" if cut else "stop",
+        usage=Usage(prompt_tokens=1, completion_tokens=len(tokens)),
+        tool_calls=() if isinstance(said, str) else (said,),
+        token_ids=tuple(t.id for t in tokens),
+    )
