@@ -64,8 +64,10 @@ class Rule(BaseModel):
     @field_validator("match")
     @classmethod
     def _compiles(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            re.compile(pattern)
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from error
         return pattern
 
     def applies(self, *, prompt: str, call: int) -> bool:
