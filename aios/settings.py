@@ -105,6 +105,7 @@ class Settings(BaseSettings):
     agents_path: str = Field("", description="Folders (os.pathsep between them) with programs of your own.")
     embedder: str = Field("minilm", description="`minilm` (int8 ONNX, 384 dimensions) or `hashing` (no meaning).")
     database_pool: int = Field(4, description="Connections per process at most.")
+    ready_file: str = Field("", description="A worker touches this file when it takes its first messages.")
     log_style: str = Field("text", description="`text` or `json`.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     worker: WorkerSettings = WorkerSettings()

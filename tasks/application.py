@@ -54,6 +54,11 @@ def _start(instance: process.CeleryWorker, **_: object) -> None:
     process.start_worker(instance)
 
 
+@signals.worker_ready.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _tell_ready(**_: object) -> None:
+    process.tell_ready()
+
+
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _start_child(**_: object) -> None:
     process.start_child()

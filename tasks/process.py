@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aios import log as log_format
@@ -73,6 +74,13 @@ def start_child() -> None:
     """Start the kernel of a prefork pool's child; what its parent had is not its own."""
     _Process.kernel = None
     _start(Role(tuple(pool.value for pool in Pool), 0))
+
+
+def tell_ready() -> None:
+    """Tell the supervisor, if there is one, that this worker takes messages."""
+    ready_file = kernel().parts.settings.ready_file
+    if ready_file:
+        Path(ready_file).touch()
 
 
 def stop() -> None:

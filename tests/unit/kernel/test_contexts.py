@@ -1,0 +1,43 @@
+"""Contexts: digests of conversations."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aios.kernel.contexts import ROOT, Chains, link
+
+messages = st.lists(
+    st.fixed_dictionaries(
+        {
+            "role": st.sampled_from(["user", "assistant"]),
+            "content": st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20),
+        }
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(messages)
+def test_a_digest_is_the_chain_of_its_messages_and_does_not_depend_on_what_was_asked_before(conversation):
+    plain, parent = [], ROOT
+    for message in conversation:
+        parent = link(parent, message)
+        plain.append(parent)
+    chains = Chains()
+    assert chains.digests(conversation) == plain
+    assert chains.digests(conversation) == plain
+    assert chains.digests(conversation[:1]) == plain[:1]
+
+
+@given(messages, messages)
+def test_different_conversations_have_different_digests(one, other):
+    assert (Chains().digests(one)[-1] == Chains().digests(other)[-1]) == (one == other)
+
+
+def test_a_changed_message_in_a_reused_list_is_seen():
+    chains, talk = Chains(), [{"role": "user", "content": "a"}]
+    before = chains.digests(talk)
+    talk[0]["content"] = "b"
+    assert chains.digests(talk) != before
