@@ -1,0 +1,310 @@
+"""The memory pool on a real Postgres with pgvector."""
+
+from __future__ import annotations
+
+import random
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import func, insert, select, text
+
+from aios.db.tables import agents, memories
+from aios.errors import NotFound
+from aios.kernel.agent import Note
+from aios.kernel.ids import new_id
+from aios.kernel.ports import Claimed
+from aios.memory.embedders import embedder
+from aios.memory.executor import MemoryExecutor
+from aios.testing import FakeEmbedder
+
+
+class Mind:
+    """Memory as one agent sees it: each operation claimed, and completed in a transaction of its own."""
+
+    def __init__(self, database, embedder=None):
+        self.database = database
+        self.embedder = embedder or FakeEmbedder()
+        self.id = new_id()
+        with database.transaction() as tx:
+            tx.execute(
+                insert(agents).values(id=self.id, root_id=self.id, program="p", task="t", state="running", priority=5)
+            )
+
+    def claimed(self, op, payload, earlier=()):
+        return Claimed(
+            id=new_id(),
+            agent_id=self.id,
+            request_id=new_id(),
+            position=len(earlier),
+            pool="memory",
+            op=op,
+            payload=payload,
+            token=uuid4(),
+            attempt=1,
+            errors=0,
+            priority=5,
+            program="p",
+            tenant="default",
+            seconds_left=60,
+            earlier=list(earlier),
+        )
+
+    def complete(self, call):
+        effect = MemoryExecutor(self.embedder).perform(call).effect
+        with self.database.transaction() as tx:
+            return effect(tx)
+
+    def __call__(self, op, **payload):
+        return self.complete(self.claimed(op, payload))
+
+    def add(self, content, *tags, **metadata):
+        return self("add", content=content, tags=list(tags), metadata=metadata)["id"]
+
+    def search(self, query, k=5, *tags):
+        return [
+            Note(**{**found, "tags": tuple(found["tags"])})
+            for found in self("search", query=query, k=k, tags=list(tags))
+        ]
+
+    def found(self, query, k=5, *tags):
+        return [note.content for note in self.search(query, k, *tags)]
+
+
+@pytest.fixture
+def mind(database):
+    return Mind(database)
+
+
+def test_a_memory_is_kept_and_got_back(mind):
+    note = mind.add("The door code is 4711.", "home", "codes", source="note")
+    assert mind("get", id=note) == {
+        "id": note,
+        "content": "The door code is 4711.",
+        "tags": ["home", "codes"],
+        "metadata": {"source": "note"},
+    }
+
+
+def test_an_update_changes_what_is_given_and_leaves_the_rest(mind):
+    note = mind.add("old words", "a", n=1)
+    mind("update", id=note, content=None, tags=["b"], metadata=None)
+    assert mind("get", id=note) == {"id": note, "content": "old words", "tags": ["b"], "metadata": {"n": 1}}
+    mind("update", id=note, content="new phrase", tags=None, metadata={})
+    assert mind("get", id=note) == {"id": note, "content": "new phrase", "tags": ["b"], "metadata": {}}
+    assert mind.found("phrase") == ["new phrase"]
+    assert mind.found("new phrase") == ["new phrase"]
+
+
+def test_an_updated_text_is_found_by_its_new_meaning(database):
+    vectors = {"one": [1, 0], "two": [0, 1], "like one": [1, 0.1], "like two": [0.1, 1], "third": [0.6, 0.5]}
+    mind = Mind(database, FakeEmbedder(vectors))
+    note = mind.add("one")
+    mind.add("third")
+    assert mind.found("like one") == ["one", "third"]
+    mind("update", id=note, content="two", tags=None, metadata=None)
+    assert mind.found("like one") == ["third", "two"]
+    assert mind.found("like two") == ["two", "third"]
+
+
+def test_a_removed_memory_is_gone(mind):
+    note = mind.add("x")
+    assert mind("remove", id=note) == {"id": note}
+    for op, more in (("get", {}), ("remove", {}), ("update", {"content": "y"})):
+        with pytest.raises(NotFound, match="no memory"):
+            mind(op, id=note, **more)
+    assert mind.found("x") == []
+
+
+def test_no_agent_sees_or_changes_anothers_memories(database):
+    mine, other = Mind(database), Mind(database)
+    note = other.add("secret plan", "t")
+    assert mine.found("secret plan") == []
+    assert mine.found("secret plan", 5, "t") == []
+    for op, more in (("get", {}), ("remove", {}), ("update", {"content": "mine now"})):
+        with pytest.raises(NotFound):
+            mine(op, id=note, **more)
+    assert other("get", id=note)["content"] == "secret plan"
+
+
+def test_what_is_executed_twice_is_stored_once(mind):
+    call = mind.claimed("add", {"content": "once", "tags": [], "metadata": {}})
+    assert mind.complete(call) == mind.complete(call) == {"id": str(call.id)}
+    assert mind.found("once") == ["once"]
+
+
+def test_a_claim_that_turns_out_stale_leaves_nothing_behind(database, mind):
+    call = mind.claimed("add", {"content": "stale", "tags": [], "metadata": {}})
+    effect = MemoryExecutor(mind.embedder).perform(call).effect
+    with database.engine.connect() as tx:
+        effect(tx)
+        tx.rollback()
+    assert mind.found("stale") == []
+
+
+def test_a_reply_is_remembered_from_the_syscall_before(mind):
+    earlier = [[], {"message": {"role": "assistant", "content": "Rome has seven hills."}}]
+    result = mind.complete(mind.claimed("remember", {"tags": ["geo"], "from": 1}, earlier))
+    assert mind("get", id=result["id"])["content"] == "Rome has seven hills."
+    assert mind.found("hills", 5, "geo") == ["Rome has seven hills."]
+
+
+def test_words_and_meaning_both_find_and_both_together_find_best(database):
+    vectors = {
+        "alpha report": [1, 0, 0],
+        "a text near in meaning": [0.9, 0.1, 0],
+        "the word zebra, far away": [0, 0, 1],
+        "zebra and near": [0.95, 0, 0.1],
+        "zebra": [1, 0, 0],
+    }
+    mind = Mind(database, FakeEmbedder(vectors))
+    for content in list(vectors)[:4]:
+        mind.add(content)
+    notes = mind.search("zebra", 4)
+    assert notes[0].content == "zebra and near"
+    assert {note.content for note in notes} == set(list(vectors)[:4])
+    assert [note.score for note in notes] == sorted((note.score for note in notes), reverse=True)
+    assert notes[0].score == pytest.approx(1 / 62 + 1 / 61, abs=5e-4)
+
+
+def test_any_word_of_a_query_is_enough_and_forms_of_a_word_are_one(mind):
+    mind.add("The invoices were paid.")
+    mind.add("Nothing of the kind")
+    assert mind.found("which invoice is still open?", 1) == ["The invoices were paid."]
+
+
+def test_tags_are_a_filter_all_of_them(mind):
+    mind.add("both", "a", "b")
+    mind.add("one", "a")
+    mind.add("none")
+    assert sorted(mind.found("x", 5, "a")) == ["both", "one"]
+    assert mind.found("x", 5, "a", "b") == ["both"]
+    assert mind.found("x", 5, "c") == []
+
+
+def test_k_bounds_the_results(mind):
+    for number in range(120):
+        mind.add(f"fact {number}")
+    assert len(mind.search("fact", 1)) == 1
+    assert len(mind.search("fact", 100)) == 100
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "'",
+        "a & | ! <-> :* (",
+        "\\",
+        "''; DROP TABLE memories; --",
+        "a:b/c?d=1&e=2",
+        "the of and",
+        "x-y-z",
+        "😀",
+        "é" * 50_000,
+        "% _",
+    ],
+)
+def test_no_query_is_bad_syntax(mind, query):
+    mind.add("something")
+    assert mind.found(query) == ["something"]
+
+
+def test_vectors_of_different_embedders_are_never_compared(database):
+    old = Mind(database, FakeEmbedder({"x": [1, 0]}, name="old"))
+    old.add("x")
+    new = Mind(database, FakeEmbedder({"query": [1, 0], "y": [1, 1]}, name="new"))
+    new.id = old.id
+    new.add("y")
+    assert new.found("query") == ["y"]
+    assert sorted(new.found("x y")) == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        " ".join(f"{n:x}" for n in range(16_000)),
+        "/".join(f"{n:x}" for n in range(20_000))[:100_000],
+        "-".join(f"{n:x}" for n in range(20_000))[:100_000],
+        "x" * 100_000,
+        "日本" * 50_000,
+        " ".join(f"h{n:x}.de/{n:x}" for n in range(9_000))[:100_000],
+    ],
+)
+def test_the_longest_content_fits_full_text_whatever_it_is(mind, content):
+    note = mind.add(content)
+    assert mind("get", id=note)["content"] == content
+
+
+def test_a_search_fills_k_though_anothers_memories_lie_nearer(database):
+    """The index's first finds are all another namespace's: it must go on until the filter lets enough through."""
+    chance = random.Random(7)
+    mine, other = Mind(database), Mind(database)
+
+    def rows(mind, count, near):
+        for _ in range(count):
+            vector = [1.0, *(chance.gauss(0, 1) * (0.01 if near else 0.5) for _ in range(383))]
+            yield {
+                "id": new_id(),
+                "namespace": f"agent:{mind.id}",
+                "agent_id": mind.id,
+                "content": "stone",
+                "embedder": "fake",
+                "embedding": vector,
+            }
+
+    with database.transaction() as tx:
+        tx.execute(insert(memories), [*rows(other, 1500, near=True), *rows(mine, 60, near=False)])
+        tx.execute(text("ANALYZE memories"))
+    mine.embedder = FakeEmbedder({"query": [1.0]})
+    with database.transaction() as tx:
+        # The planner would sort so few rows; in a large table it takes the index, and so does this test.
+        for method in ("seqscan", "bitmapscan", "sort"):
+            tx.execute(text(f"SET LOCAL enable_{method} = off"))
+        effect = (
+            MemoryExecutor(mine.embedder)
+            .perform(mine.claimed("search", {"query": "query", "k": 20, "tags": []}))
+            .effect
+        )
+        assert len(effect(tx)) == 20
+    assert len(mine.search("query", 20)) == 20
+    with database.transaction() as tx:
+        nearest = (
+            select(memories.c.id)
+            .where(memories.c.namespace == f"agent:{mine.id}")
+            .order_by(memories.c.embedding.cosine_distance([1.0] + [0.0] * 383))
+            .limit(20)
+        )
+        exact = {str(found) for found in tx.execute(nearest).scalars()}
+    assert len({note.id for note in mine.search("query", 20)} & exact) >= 18
+
+
+def test_memories_go_with_their_agent(database, mind):
+    mind.add("x")
+    with database.transaction() as tx:
+        tx.execute(agents.delete().where(agents.c.id == mind.id))
+        left = tx.execute(select(func.count()).select_from(memories).where(memories.c.agent_id == mind.id)).scalar_one()
+    assert left == 0
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    return embedder("minilm")
+
+
+FACTS = {
+    "Grandmother's apple pie needs cinnamon and butter.": "How do I bake a dessert with fruit?",
+    "The mitochondrion produces most of a cell's energy.": "Which organelle powers living tissue?",
+    "Our flight to Lisbon leaves on Friday at seven.": "When do we travel to Portugal?",
+    "The invoice of the plumber is still unpaid.": "Which bills are open?",
+    "Python's GIL lets only one thread run bytecode.": "Why is multithreading slow in this language?",
+    "The cat is afraid of the vacuum cleaner.": "What scares our pet?",
+    "Mount Everest is 8849 metres high.": "How tall is the highest mountain?",
+    "The gallery shows Monet's water lilies.": "Where can I see impressionist paintings?",
+}
+
+
+def test_real_embeddings_find_what_is_asked_in_other_words(database, minilm):
+    mind = Mind(database, minilm)
+    for fact in FACTS:
+        mind.add(fact)
+    right = sum(mind.found(question, 1) == [fact] for fact, question in FACTS.items())
+    assert right >= len(FACTS) - 1
