@@ -29,10 +29,17 @@ class Listening:
     can only land inside the block.
     """
 
-    def __init__(self, receive: Receive, *, on_silence: Callable[[], Awaitable[None]] | None = None) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        *,
+        on_silence: Callable[[], Awaitable[None]] | None = None,
+        silence_seconds: float = _SILENCE_SECONDS,
+    ) -> None:
         self.left = False
         self._receive = receive
         self._on_silence = on_silence
+        self._silence_seconds = silence_seconds if on_silence else None
 
     async def __aenter__(self) -> Self:
         """Start to listen."""
@@ -52,7 +59,7 @@ class Listening:
     async def _listen(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(_SILENCE_SECONDS if self._on_silence else None):
+                async with asyncio.timeout(self._silence_seconds):
                     message = await self._receive()
             except TimeoutError:
                 if self._on_silence:
@@ -73,11 +80,17 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, frames: AsyncGenerator[bytes, None], *, exchange: Exchange | None = None, headers: Mapping[str, str]
+        self,
+        frames: AsyncGenerator[bytes, None],
+        *,
+        headers: Mapping[str, str],
+        exchange: Exchange | None = None,
+        silence_seconds: float = _SILENCE_SECONDS,
     ) -> None:
         self._frames = frames
         self._exchange = exchange
         self._written = False
+        self._silence_seconds = silence_seconds
         self.status_code = 200
         self.background = None
         said = {"content-type": self.media_type, "cache-control": "no-cache", **headers}
@@ -93,7 +106,7 @@ class EventStream(Response):
             self._written = False
 
         try:
-            async with Listening(receive, on_silence=comment):
+            async with Listening(receive, on_silence=comment, silence_seconds=self._silence_seconds):
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                 await self._write(send)
         except Cut:
