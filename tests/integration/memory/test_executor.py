@@ -13,8 +13,8 @@ from aios.errors import NotFound
 from aios.kernel.agent import Note
 from aios.kernel.ids import new_id
 from aios.kernel.ports import Claimed
-from aios.memory.embedders import embedder
 from aios.memory.executor import MemoryExecutor
+from aios.memory.minilm import MiniLM
 from aios.testing import FakeEmbedder
 
 
@@ -287,7 +287,7 @@ def test_memories_go_with_their_agent(database, mind):
 
 @pytest.fixture(scope="module")
 def minilm():
-    return embedder("minilm")
+    return MiniLM()
 
 
 FACTS = {

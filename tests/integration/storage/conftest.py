@@ -1,4 +1,4 @@
-"""A database with all tables, empty, for each module."""
+"""A database made by the migrations, for each module."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from aios.db import schema
 from aios.db.session import Database
-from aios.db.tables import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,6 @@ def database(services) -> Iterator[Database]:
         connection.execute(text(f"CREATE DATABASE {name}"))
     admin.dispose()
     made = Database(owner.set(database=name).render_as_string(hide_password=False), pool_size=12)
-    metadata.create_all(made.engine)
+    schema.upgrade(made)
     yield made
     made.close()

@@ -9,16 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from aios.errors import Misconfigured
-from aios.memory.embedders import EMBEDDERS, embedder
+from aios.memory.hashing import Hashing
 from aios.memory.minilm import MiniLM
 from aios.testing import FakeEmbedder
 
 ODD = ["", "   ", "\n", "😀", "\x00", "\u0301", "x" * 100_000, "word " * 50_000, "日本語のテキスト"]
 
 
-@pytest.fixture(scope="module", params=["fake", *EMBEDDERS])
+@pytest.fixture(scope="module", params=[FakeEmbedder, Hashing, MiniLM])
 def made(request):
-    return FakeEmbedder() if request.param == "fake" else embedder(request.param)
+    return request.param()
 
 
 def cosine(one, other):
@@ -53,12 +53,11 @@ class TestEmbedder:
 
 
 def test_names_differ_so_that_vectors_are_never_mixed():
-    names = [FakeEmbedder().name, *(embedder(name).name for name in EMBEDDERS)]
-    assert len(set(names)) == len(names)
+    assert len({FakeEmbedder().name, Hashing().name, MiniLM().name}) == 3
 
 
 def test_the_hashing_embedder_never_changes():
-    (vector,) = embedder("hashing").embed(["A stable text, for ever."])
+    (vector,) = Hashing().embed(["A stable text, for ever."])
     largest = sorted(range(384), key=lambda i: -abs(vector[i]))[:4]
     assert [(i, round(vector[i], 4)) for i in sorted(largest)] == [
         (14, -0.3887),
@@ -69,7 +68,7 @@ def test_the_hashing_embedder_never_changes():
 
 
 def test_the_hashing_embedder_finds_shared_words_near():
-    base, near, far = embedder("hashing").embed(["rust removal with vinegar", "vinegar removes rust", "tax law"])
+    base, near, far = Hashing().embed(["rust removal with vinegar", "vinegar removes rust", "tax law"])
     assert cosine(base, near) > 0.4 > cosine(base, far) + 0.2
 
 
@@ -79,7 +78,7 @@ def test_minilm_finds_meaning_near():
         "Removing corrosion from bicycle parts",
         "The parliament met on Monday",
     ]
-    base, near, far = embedder("minilm").embed(texts)
+    base, near, far = MiniLM().embed(texts)
     assert cosine(base, near) > 0.5
     assert cosine(base, far) < 0.2
 
@@ -106,8 +105,3 @@ def test_another_model_file_is_refused(tmp_path):
 def test_a_missing_model_names_the_remedy(tmp_path):
     with pytest.raises(Misconfigured, match="AIOS_EMBEDDER=hashing"):
         MiniLM(tmp_path / "nothing.onnx").embed(["x"])
-
-
-def test_an_unknown_embedder_names_those_that_are_known():
-    with pytest.raises(Misconfigured, match="minilm or hashing"):
-        embedder("word2vec")
