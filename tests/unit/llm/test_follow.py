@@ -1,0 +1,93 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aios.llm.follow import End, Piece, Rewind, events
+from aios.llm.streams import END_INDEX, Entry, Position
+
+
+def entry(attempt, last, text):
+    """An entry whose tokens are the characters of a text."""
+    return Entry(Position(attempt, last), tuple((ord(c), c) for c in text))
+
+
+def ended(attempt, reason="done"):
+    return Entry(Position(attempt, END_INDEX), end=reason)
+
+
+def shown(found):
+    """What a client has on its screen."""
+    text = ""
+    for event in found:
+        if isinstance(event, Piece):
+            text += event.text
+        elif isinstance(event, Rewind):
+            assert len(text[: event.keep]) == event.characters
+            text = text[: event.keep]
+    return text
+
+
+def follow(*entries, after="0-0"):
+    return list(events(entries, after=Position.parse(after)))
+
+
+def test_tokens_come_once_and_in_order_with_the_place_to_rejoin_from():
+    found = follow(entry(1, 2, "ab"), entry(1, 3, "c"), ended(1))
+    assert [str(e.at) for e in found[:3]] == ["1-1", "1-2", "1-3"]
+    assert shown(found) == "abc"
+    assert found[-1] == End(Position(1, END_INDEX), "done")
+
+
+def test_an_equal_second_attempt_shows_only_what_is_new():
+    found = follow(entry(1, 3, "abc"), entry(2, 2, "ab"), entry(2, 5, "cde"), ended(2))
+    assert [e.text for e in found if isinstance(e, Piece)] == ["a", "b", "c", "d", "e"]
+    assert not any(isinstance(e, Rewind) for e in found)
+
+
+def test_a_differing_second_attempt_rewinds_to_the_first_difference_and_no_further():
+    found = follow(entry(1, 4, "abcd"), entry(2, 4, "abXY"), ended(2))
+    assert [e for e in found if isinstance(e, Rewind)] == [Rewind(Position(2, 2), 2, 2)]
+    assert shown(found) == "abXY"
+
+
+def test_a_shorter_second_attempt_takes_the_rest_back():
+    assert shown(follow(entry(1, 4, "abcd"), entry(2, 2, "ab"), ended(2))) == "ab"
+
+
+def test_an_attempt_that_is_to_be_repeated_is_no_end():
+    found = follow(entry(1, 1, "a"), ended(1, "again"), entry(2, 1, "a"), ended(2))
+    assert [type(e) for e in found] == [Piece, End]
+
+
+def test_a_gap_says_that_tokens_are_lost():
+    assert follow(entry(1, 2, "ab"), entry(1, 5, "de"))[-1].reason == "lost"
+    assert follow(entry(1, 5, "de")) == [End(Position(1, 5), "lost")]
+
+
+def test_what_was_pushed_twice_is_shown_once():
+    assert shown(follow(entry(1, 2, "ab"), entry(1, 3, "bc"))) == "abc"
+
+
+RUNS = st.lists(st.lists(st.text("ab", min_size=1, max_size=4), min_size=0, max_size=4), min_size=1, max_size=4)
+
+
+def stream(runs):
+    """Attempts, each in batches; all but the last broke off."""
+    for attempt, batches in enumerate(runs, start=1):
+        last = 0
+        for batch in batches:
+            last += len(batch)
+            yield entry(attempt, last, batch)
+    yield ended(len(runs))
+
+
+@given(RUNS)
+def test_the_screen_ends_with_the_last_attempts_text(runs):
+    assert shown(follow(*stream(runs))) == "".join(runs[-1])
+
+
+@given(RUNS, st.data())
+def test_rejoining_anywhere_shows_the_rest_exactly(runs, data):
+    whole = follow(*stream(runs))
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    after = str(whole[cut - 1].at) if cut else ""
+    assert whole[:cut] + follow(*stream(runs), after=after) == whole
