@@ -55,7 +55,7 @@ class Parts:
         """Token streams in Redis."""
         from aios.llm.streams import TokenStreams  # noqa: PLC0415  # only who serves or follows tokens needs it
 
-        return TokenStreams.connect(self.settings)
+        return TokenStreams(self.settings.streams, settings=self.settings.llm)
 
     @cached_property
     def tools(self) -> Registry:

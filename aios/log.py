@@ -8,6 +8,10 @@ import sys
 from typing import Literal
 
 
+_CHATTY = ("httpx2", "celery.worker.strategy", "celery.app.trace", "kombu")
+"""Loggers that tell every message or every HTTP call at INFO; they are heard at DEBUG."""
+
+
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = {"at": self.formatTime(record), "level": record.levelname.lower(), "logger": record.name}
@@ -25,6 +29,8 @@ def configure(*, level: str = "INFO", style: Literal["text", "json"] = "text") -
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel("DEBUG" if level == "DEBUG" else "WARNING")
 
 
 def logger(name: str) -> logging.Logger:

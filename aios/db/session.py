@@ -69,11 +69,25 @@ class Database:
         Raises:
             DatabaseUnavailable: Postgres is gone, starting, full or read-only, or it broke a deadlock: retry.
         """
+        with self._translated(), self.engine.begin() as connection:
+            if not durable:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+            yield connection
+
+    @contextmanager
+    def statement(self) -> Iterator[Transaction]:
+        """For work of single statements: each is a transaction of its own, in one round trip instead of three.
+
+        Raises:
+            DatabaseUnavailable: as `transaction`.
+        """
+        with self._translated(), self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
         try:
-            with self.engine.begin() as connection:
-                if not durable:
-                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-                yield connection
+            yield
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             raise DatabaseUnavailable(self.where, _reason(error)) from error
         except DBAPIError as error:

@@ -11,11 +11,13 @@ Source of the idea: durable execution by replay, as in Temporal and DBOS; journa
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aios.errors import (
     AiosError,
+    BudgetSpent,
     Evicted,
     ForeignAwaitable,
     NondeterminismError,
@@ -29,6 +31,11 @@ from aios.kernel.values import Json, canonical, short
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Mapping
+
+    from aios.kernel.plan import Call
+
+HALTS = (NondeterminismError, BudgetSpent)
+"""Errors that end the run itself; a program cannot catch them."""
 
 _EVICTIONS = 100  # a program that answers this many evictions with another request never lets go
 
@@ -49,8 +56,9 @@ class Issued:
     """A request that the journal did not know.
 
     Attributes:
-        entry: its settled entry when it was computed in the drive; None when it must be planned and dispatched.
         prefixes: digests of every prefix of its messages.
+        entry: its settled entry when it needs no syscall; None when `plan` answers it.
+        plan: the syscalls that answer it.
     """
 
     seq: str
@@ -58,6 +66,14 @@ class Issued:
     digest: bytes
     prefixes: list[bytes]
     entry: Entry | None = None
+    plan: tuple[Call, ...] = ()
+
+
+Issue = Callable[["Request[Any]"], "Json | tuple[Call, ...]"]
+"""Answers a new request with its plan, a tuple of calls, or at once with a JSON value.
+
+What it raises is the request's error, journalled, but for `Halt`s, which end the run.
+"""
 
 
 @dataclass(frozen=True)
@@ -91,8 +107,9 @@ class ContinueAsNew(Signal):
 class Run:
     """One program under way."""
 
-    def __init__(self, coroutine: Coroutine[object, Any, Json]) -> None:
+    def __init__(self, coroutine: Coroutine[object, Any, Json], issue: Issue) -> None:
         self._root = _Frame(coroutine, prefix="")
+        self._issue = issue
         self._journal: Mapping[str, Entry] = {}
         self._issued: list[Issued] = []
         self._visited: set[str] = set()
@@ -104,6 +121,7 @@ class Run:
 
         Raises:
             NondeterminismError: the program asks for something else than the journal holds.
+            BudgetSpent: a new request would go beyond the agent's budgets.
         """
         self._journal, self._issued = journal, []
         self._root.advance(self)
@@ -128,9 +146,23 @@ class Run:
             if known.digest != whole:
                 raise NondeterminismError(seq, known.label, request.label)
             return None if known.open else known
-        entry = _compute(request, whole) if request.local is not None else None
-        self._issued.append(Issued(seq, request, whole, prefixes, entry))
-        return entry
+        issued = self._new(seq, request, whole, prefixes)
+        self._issued.append(issued)
+        return issued.entry
+
+    def _new(self, seq: str, request: Request[Any], whole: bytes, prefixes: list[bytes]) -> Issued:
+        try:
+            answer = self._issue(request)
+            if isinstance(answer, tuple):
+                return Issued(seq, request, whole, prefixes, plan=answer)
+            canonical(answer, what=f"the result of {request.name}")
+        except HALTS:
+            raise
+        except AiosError as error:
+            return Issued(seq, request, whole, prefixes, Entry(whole, request.label, error=error))
+        except Exception as error:  # noqa: BLE001  # agent.step runs the program's own code: its error is the program's
+            return Issued(seq, request, whole, prefixes, Entry(whole, request.label, error=_as_failure(error)))
+        return Issued(seq, request, whole, prefixes, Entry(whole, request.label, results=[answer]))
 
     def answer(self, seq: str) -> Entry | None:
         """The settled entry of a request asked before, or None while it is open."""
@@ -192,7 +224,7 @@ class _Frame:
             asked = self._coroutine.throw(inbox.error) if inbox.error is not None else self._coroutine.send(inbox.value)
         except StopIteration as stop:
             self.settled = _Settled(value=stop.value)
-        except NondeterminismError:
+        except HALTS:
             raise
         except (Exception, ContinueAsNew) as error:  # noqa: BLE001  # the program's own error is its outcome
             self.settled = _Settled(error=error)
@@ -215,7 +247,7 @@ class _Frame:
     def _ask(self, run: Run, seq: str, request: Request[Any]) -> None:
         try:
             entry = run.ask(seq, request)
-        except NondeterminismError:
+        except HALTS:
             raise
         except AiosError as error:  # an argument is no JSON: the program's to catch, and the same at each replay
             self._inbox = _Settled(error=error)
@@ -288,18 +320,6 @@ def _settle(request: Request[Any], entry: Entry) -> _Settled:
     if entry.error is not None:
         return _Settled(error=entry.error)
     return _Settled(value=request.decode(entry.results))
-
-
-def _compute(request: Request[Any], whole: bytes) -> Entry:
-    assert request.local is not None
-    try:
-        value = request.local()
-        canonical(value, what=f"the result of {request.name}")
-    except AiosError as error:
-        return Entry(whole, request.label, error=error)
-    except Exception as error:  # noqa: BLE001  # agent.step runs the program's own code: its error is the program's
-        return Entry(whole, request.label, error=_as_failure(error))
-    return Entry(whole, request.label, results=[value])
 
 
 def _as_failure(error: BaseException) -> AiosError:
