@@ -1,1 +1,12 @@
 """The pool `system`. What beat rings: schedules that are due, and pruning."""
+
+from aios.worker import system
+from tasks import process
+from tasks.application import app
+
+
+@app.task(name="aios.system.cron")  # type: ignore[untyped-decorator]  # celery has no types
+def cron() -> None:
+    """Start an agent for each schedule that is due."""
+    parts = process.kernel().parts
+    system.fire_due(parts.database, parts.dispatch, parts.settings.limits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,29 +12,22 @@ from aios import settings as settings_module
 from aios.bootstrap import Parts
 from aios.db import agents, recovery, syscalls, views, workers
 from aios.dispatch import agent_bell
-from aios.errors import (
-    AgentEnded,
-    ErrorJson,
-    FinalError,
-    InvalidArgument,
-    NotFound,
-    UnknownProgram,
-    did_you_mean,
-    from_json,
-)
-from aios.kernel.ids import new_id, parse_id
+from aios.errors import AgentEnded, ErrorJson, FinalError, InvalidArgument, NotFound, from_json
+from aios.kernel.ids import parse_id
+from aios.kernel.submission import agent_row, check_program
 from aios.kernel.values import Json, JsonObject, canonical
-from aios.kernel.words import DEFAULT_PRIORITY, AgentState, check_priority
+from aios.kernel.words import DEFAULT_PRIORITY, AgentState
+from aios.sdk.schedules import Schedules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
     from uuid import UUID
 
-    from aios.db.session import Transaction
+    from aios.sdk.stream import Event
     from aios.settings import Settings
 
-_BUDGETS = frozenset({"tokens", "steps", "children", "seconds"})
+_PART = re.compile(r"[0-9a-fA-F-]{6,35}")
 _POLL_SECONDS = (0.02, 0.5)  # first and longest pause between two looks at a result
 
 
@@ -66,7 +60,7 @@ class Result:
         return {"id": self.id, "state": self.state.value, "result": self.value, "error": self.error}
 
 
-class Client:
+class Client(Schedules):
     """Speaks to one AIOS by its database and Redis URLs; thread-safe. `AsyncClient` is the same for asyncio."""
 
     def __init__(self, settings: Settings | None = None, **values: object) -> None:
@@ -105,9 +99,17 @@ class Client:
             QueueFull: too many agents wait to be started.
             DatabaseUnavailable: Postgres does not answer. (With Redis down it succeeds, and is rung later.)
         """
-        row = self._row(program, task, priority=priority, budgets=budgets, key=idempotency_key, tenant=tenant)
+        row = agent_row(
+            program,
+            task,
+            limits=self.settings.limits,
+            priority=priority,
+            budgets=budgets,
+            idempotency_key=idempotency_key,
+            tenant=tenant,
+        )
         with self._parts.database.transaction() as tx:
-            self._check_program(tx, program)
+            check_program(program, known=workers.known_programs(tx))
             agent = agents.submit(tx, row, limit=self.settings.limits.queued_agents)
         self._parts.dispatch.ring(add=[agent_bell(agent, priority=priority)])
         return str(agent)
@@ -163,11 +165,47 @@ class Client:
         with self._parts.database.transaction() as tx:
             return views.syscalls(tx, parse_id(agent))
 
+    def find(self, part: str) -> str:
+        """The id of the one agent whose id begins or ends with `part`, at least 6 characters; `last`: the newest agent.
+
+        Raises:
+            NotFound: there is none.
+            InvalidArgument: there are several.
+        """
+        if part in {"last", "-"}:
+            newest = self.list(limit=1)
+            found = [newest[0]["id"]] if newest else []
+        elif _PART.fullmatch(part):
+            with self._parts.database.transaction() as tx:
+                found = views.matching(tx, part.lower())
+        else:
+            found = [parse_id(part)]
+        if not found:
+            raise NotFound("agent", part)
+        if len(found) > 1:
+            raise InvalidArgument("agent", part, f"several match, such as {found[0]} and {found[1]}; give more of it")
+        return str(found[0])
+
     def stream(self, agent: str) -> Iterator[str]:
-        """An agent's tokens as they come, until it has ended: every text once and in order."""
+        """An agent's tokens as they come, until it has ended: every text once and in order.
+
+        Where a model's second attempt (its worker died) differs from what was shown of the first, the answer is given
+        again after a line break; `watch` tells such things apart.
+        """
         from aios.sdk.stream import follow  # noqa: PLC0415  # only who follows needs the streams
 
         yield from follow(self._parts, parse_id(agent))
+
+    def watch(self, agent: str, *, wait: bool = True) -> Iterator[Event]:
+        """The same with beginnings and ends of syscalls, and a `Silence` at least once per second.
+
+        Args:
+            agent: its id.
+            wait: False: only what there is now.
+        """
+        from aios.sdk.stream import watch  # noqa: PLC0415  # only who follows needs the streams
+
+        yield from watch(self._parts, parse_id(agent), wait=wait)
 
     def cancel(self, agent: str) -> Sequence[str]:
         """Cancel an agent and its children; gives the ids of those that were cancelled. Works with all workers down.
@@ -238,35 +276,6 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def _row(
-        self, program: str, task: Json, *, priority: int, budgets: JsonObject | None, key: str | None, tenant: str
-    ) -> JsonObject:
-        size = len(canonical(task, what="task"))
-        if task is None or (isinstance(task, str) and not task.strip()):
-            raise InvalidArgument("task", task, "say what the agent should do")
-        if size > self.settings.limits.task_bytes:
-            remedy = f"it has {size} bytes; at most {self.settings.limits.task_bytes} fit, so put the rest in a file"
-            raise InvalidArgument("task", "(too long)", remedy)
-        agent = new_id()
-        return {
-            "id": agent,
-            "root_id": agent,
-            "program": program,
-            "task": task,
-            "state": AgentState.QUEUED.value,
-            "priority": check_priority(priority),
-            "tenant": tenant,
-            "budgets": _check_budgets(budgets or {}),
-            "idempotency_key": key,
-        }
-
-    @staticmethod
-    def _check_program(tx: Transaction, program: str) -> None:
-        known = workers.known_programs(tx)
-        good = [row["name"] for row in known if not row["error"]]
-        if known and program not in good:  # before any worker has ever started nothing is known: accept and wait
-            raise UnknownProgram(program, did_you_mean(program, good))
-
     def _result(self, agent: UUID) -> Result:
         with self._parts.database.transaction() as tx:
             row = views.result(tx, agent)
@@ -274,12 +283,3 @@ class Client:
             raise NotFound("agent", str(agent))
         value = row["result"]["value"] if row["result"] else None
         return Result(str(row["id"]), AgentState(row["state"]), value, row["error"])
-
-
-def _check_budgets(budgets: JsonObject) -> JsonObject:
-    for name, limit in budgets.items():
-        if name not in _BUDGETS:
-            raise InvalidArgument("budget", name, "a budget is one of " + ", ".join(sorted(_BUDGETS)))
-        if not isinstance(limit, int | float) or isinstance(limit, bool) or limit < 0:
-            raise InvalidArgument(f"budget {name}", limit, "give a number that is not negative")
-    return budgets
