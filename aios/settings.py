@@ -70,7 +70,8 @@ class ToolSettings(_Section):
 
     timeout_seconds: float = Field(30.0, description="A tool call ends by then unless the tool says otherwise.")
     http_allow: tuple[str, ...] = Field(
-        (), description="Host names that `http_get` may fetch; `*.host` for sub-domains."
+        (),
+        description="Host names `http_get` may fetch; `*.host` for sub-domains, `host:port` for other ports than 80 and 443.",
     )
     http_bytes: int = Field(1_000_000, description="Longest body that `http_get` returns.")
     path: str = Field("", description="Folders (os.pathsep between them) with tool files of your own.")
