@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from aios.errors import Misconfigured
 from aios.local.engine import control
 from aios.local.engine.app import application
 from aios.local.engine.call_log import CallLog
@@ -77,7 +78,11 @@ def _listen(host: str, port: int) -> socket.socket:
     # connection waits 40 ms per answer for a delayed acknowledgement.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((host, port))
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise Misconfigured(f"the engine cannot listen on {host}:{port} ({error})", "choose another --port") from error
     return listening
 
 
@@ -86,6 +91,8 @@ def _backend(options: argparse.Namespace) -> Backend:
         return Scripted(script=Script(), context=options.context)
     if options.backend == "llama":
         model = options.model_path or packaged_model()
+        if not model.is_file():
+            raise Misconfigured(f"no model file at {model}", "name a GGUF file by --model-path")
         return Llama(model=model, slots=options.slots, context=options.context, data_dir=options.data_dir)
     timing = Timing(
         slots=options.slots,
@@ -99,5 +106,8 @@ def _backend(options: argparse.Namespace) -> Backend:
 
 def _script(options: argparse.Namespace) -> Script:
     """The script of the command line: a file, and times that the file need not say."""
-    said = json.loads(options.script.read_text()) if options.script else {}
-    return Script.model_validate({"latency_ms": options.latency_ms, "token_ms": options.token_ms, **said})
+    try:
+        said = json.loads(options.script.read_text()) if options.script else {}
+        return Script.model_validate({"latency_ms": options.latency_ms, "token_ms": options.token_ms, **said})
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"the script {options.script} cannot be read ({error})", "mend the file") from error

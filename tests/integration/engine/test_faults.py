@@ -9,6 +9,9 @@ import pytest
 
 from .conftest import engine, events
 
+# Measured at about 5 ms; the rest is for a machine with other work.
+PROMPT_SECONDS = 0.25
+
 
 def wait_until(condition, seconds=5.0):
     deadline = time.monotonic() + seconds
@@ -55,14 +58,14 @@ def test_a_client_that_leaves_frees_its_place_at_once(scripted, path):
     post.start()
     wait_until(lambda: scripted.state()["inside"] == 1)
     post.join()
-    assert wait_until(lambda: scripted.state()["inside"] == 0) < 0.1
+    assert wait_until(lambda: scripted.state()["inside"] == 0) < PROMPT_SECONDS
     assert scripted.last_call()[1]["outcome"] == "disconnected"
 
 
 def test_a_client_that_leaves_in_the_middle_of_a_stream_frees_its_place(scripted):
     scripted.script(rules=[{"answer": "word " * 200, "token_seconds": 0.02}])
     post_and_leave(scripted, "/generate_stream", {"inputs": "x"}, after_bytes=600)
-    assert wait_until(lambda: scripted.state()["inside"] == 0) < 0.1
+    assert wait_until(lambda: scripted.state()["inside"] == 0) < PROMPT_SECONDS
     _, end = scripted.last_call()
     assert end["outcome"] == "disconnected"
     assert end["tokens"] > 0

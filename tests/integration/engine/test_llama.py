@@ -117,7 +117,7 @@ def test_clients_that_leave_free_their_slots_at_once(llama):
         thread.join()
     started = time.monotonic()
     llama.generate("Hello", max_new_tokens=1)
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 3.0  # left running, the six would take much longer
 
 
 def test_times_tell_queue_and_inference(llama):

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 
 from .conftest import Running, events
 
@@ -51,6 +51,15 @@ def modern(value):
 def check(document, name, value):
     schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
     Draft202012Validator(schema).validate(value)
+
+
+def test_the_check_would_notice(document):
+    with pytest.raises(ValidationError):
+        check(
+            document, "StreamResponse", {"index": 1, "token": {"id": -1, "text": "", "logprob": None, "special": False}}
+        )
+    with pytest.raises(ValidationError):
+        check(document, "ChatCompletionChunk", {"id": "", "created": 0, "model": "", "choices": []})
 
 
 @pytest.mark.parametrize(
