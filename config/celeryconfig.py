@@ -33,8 +33,10 @@ worker_cancel_long_running_tasks_on_connection_loss = False  # a generation that
 
 enable_utc = True
 timezone = "UTC"
+# A ring that nobody heard expires, so that none pile up while no worker runs. Beat and worker compare their own clocks for
+# that, so it is long: a worker whose clock is some minutes ahead still hears.
 beat_schedule = {
-    "cron": {"task": "aios.system.cron", "schedule": 1.0, "options": {"expires": 10}},
-    "prune": {"task": "aios.system.prune", "schedule": 3600.0, "options": {"expires": 600}},
+    "cron": {"task": "aios.system.cron", "schedule": 1.0, "options": {"expires": 300}},
+    "prune": {"task": "aios.system.prune", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 beat_max_loop_interval = 1

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+from uuid import uuid4
 
 import pytest
+import redis
+from sqlalchemy import create_engine, make_url
 
+from aios.db import schema
+from aios.db.session import Database
 from aios.local.stack import Services
 
 if TYPE_CHECKING:
@@ -48,3 +53,46 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Urls]:
         return
     with Services(tmp_path_factory.mktemp("services"), durable=False) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def template(services: Urls) -> str:
+    """A database brought up by the migrations, for others to be copied from."""
+    url = made_database(services.database_url)
+    database = Database(url)
+    schema.upgrade(database)
+    database.close()
+    return str(make_url(url).database)
+
+
+@pytest.fixture
+def database_url(services: Urls, template: str) -> str:
+    """A database of this test's own: all tables, no rows."""
+    return made_database(services.database_url, template=template)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """That database, open."""
+    opened = Database(database_url, pool_size=12)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def redis_url(services: Urls) -> str:
+    """The run's Redis, emptied."""
+    with redis.Redis.from_url(services.redis_url) as client:
+        client.flushall()
+    return services.redis_url
+
+
+def made_database(owner_url: str, *, template: str = "") -> str:
+    """Make a database; gives its URL."""
+    owner = make_url(owner_url).set(drivername="postgresql+psycopg")
+    name = f"test_{uuid4().hex[:12]}"
+    admin = create_engine(owner, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+    admin.dispose()
+    return owner.set(database=name).render_as_string(hide_password=False)

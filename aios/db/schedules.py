@@ -11,11 +11,9 @@ from aios.db import agents, workers
 from aios.db.tables import schedules
 from aios.errors import InvalidArgument, NotFound, UnknownProgram
 from aios.kernel.submission import agent_row, check_program
-from aios.kernel.words import AgentState
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from uuid import UUID
     from uuid import UUID
 
     from aios.db.session import Transaction
@@ -124,7 +122,7 @@ def fire(
         return None
     agent = agents.submit(tx, row, limit=limits.queued_agents)
     if error is not None:
-        agents.end(tx, agent, state=AgentState.FAILED, error=error.to_json())
+        agents.fail(tx, agent, error=error)
     return agent
 
 

@@ -1,0 +1,132 @@
+"""What operators rely on, with real processes: two beats, of which one dies, start each tick's agent once; Flower shows the
+work behind a password.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from aios.local import commands, ports
+from aios.sdk.client import Client
+from aios.settings import app_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from aios.db.session import Database
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class Processes:
+    """Processes of one test, each with a log; whatever still runs at its end is killed."""
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        self._folder = folder
+        self._env = {**os.environ, **env}
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, name: str, argv: tuple[str, ...], **env: str) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{name}.log").open("wb") as log:
+            started = subprocess.Popen(
+                argv, cwd=app_dir(), env={**self._env, **env}, stdout=log, stderr=log, start_new_session=True
+            )
+        self._running.append(started)
+        return started
+
+    def beat(self, name: str) -> subprocess.Popen[bytes]:
+        folder = self._folder / name
+        folder.mkdir()
+        return self.start(name, commands.beat(folder))
+
+    def worker(self, name: str, *, pool: str) -> subprocess.Popen[bytes]:
+        node = ("--hostname", f"{name}@%h", "--queues", pool, "--pool", "threads", "--concurrency", "1", "--events")
+        return self.start(name, commands.celery("worker", *node, "--without-gossip", "--without-mingle"))
+
+    def stop(self) -> None:
+        for process in self._running:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def client(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Client]:
+    with Client(database_url=database_url, redis_url=redis_url, data_dir=tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def processes(client: Client, tmp_path: Path) -> Iterator[Processes]:
+    settings = client.settings
+    made = Processes(
+        tmp_path,
+        AIOS_DATABASE_URL=settings.database_url,
+        AIOS_REDIS_URL=settings.redis_url,
+        AIOS_DATA_DIR=str(tmp_path),
+    )
+    yield made
+    made.stop()
+
+
+def eventually(holds: Callable[[], bool], *, seconds: float = 40.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.1)
+
+
+def make_due(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.execute(text("UPDATE schedules SET next_at = clock_timestamp()"))
+
+
+def test_with_two_beats_and_one_killed_each_tick_starts_one_agent(
+    client: Client, database: Database, processes: Processes
+) -> None:
+    client.schedule("often", "0 0 1 1 *", "echo", "hello")
+    beats = [processes.beat("beat-1"), processes.beat("beat-2")]
+    workers = [processes.worker("system-1", pool="system"), processes.worker("system-2", pool="system")]
+    for tick in range(1, 7):
+        make_due(database)
+        eventually(lambda count=tick: len(client.schedule_history("often")) >= count)
+        if tick == 2:
+            beats[0].kill()
+        if tick == 4:
+            workers[0].kill()
+    time.sleep(2.5)  # two more rings: nothing is due, so nothing may start
+    assert len(client.schedule_history("often")) == 6
+    assert len(client.list()) == 6
+
+
+@contextmanager
+def flower(processes: Processes) -> Iterator[str]:
+    port = ports.free_port()
+    env = {"FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": "aios:secret"}
+    processes.start("flower", commands.flower(), **env)
+    eventually(lambda: ports.accepts(port))
+    yield f"http://127.0.0.1:{port}"
+
+
+def test_flower_shows_the_work_of_an_agent_behind_a_password(client: Client, processes: Processes) -> None:
+    with flower(processes) as url, httpx.Client(base_url=url, auth=("aios", "secret"), trust_env=False) as web:
+        processes.worker("agent-1", pool="agent")
+        eventually(lambda: bool(client.programs()))
+        agent = client.submit("echo", "hello")
+        assert client.result(agent, timeout=30).value == "hello"
+        eventually(lambda: "aios.agent.resume" in str(web.get("/api/tasks").json()))
+        assert httpx.get(f"{url}/api/tasks", trust_env=False).status_code == 401
+        assert httpx.get(f"{url}/tasks", trust_env=False).status_code == 401
+        (task, *_) = web.get("/api/tasks", params={"taskname": "aios.agent.resume"}).json().values()
+        assert (task["name"], task["state"]) == ("aios.agent.resume", "SUCCESS")
+        assert agent in task["args"]
+        page = web.get("/tasks").text
+        assert all(f">{column}<" in page for column in ("Name", "State", "Args", "Worker"))
