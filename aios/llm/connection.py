@@ -8,12 +8,13 @@ per call, which gets the connection from the hook and, when closed, closes its s
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 import httpx2
 from huggingface_hub import set_async_client_factory
+
+from aios.llm.transport import StreamTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,8 +40,7 @@ class Connection(httpx2.AsyncClient):
             timeout=httpx2.Timeout(token_seconds, connect=connect_seconds),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=256, keepalive_expiry=30.0),
             event_hooks={"response": [_read_error]},
-            trust_env=not _is_local(url),  # a proxy from the environment cannot reach this machine's own engine
-            transport=transport,
+            transport=transport or (StreamTransport() if httpx2.URL(url).scheme == "http" else None),
         )
 
     async def __aenter__(self) -> Self:
@@ -100,11 +100,3 @@ async def _read_error(response: httpx2.Response) -> None:
     """Read an error's body before the hub looks for it: of a stream it could not."""
     if response.is_error:
         await response.aread()
-
-
-def _is_local(url: str) -> bool:
-    host = httpx2.URL(url).host
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

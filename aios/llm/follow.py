@@ -104,8 +104,8 @@ def events(entries: Iterable[Entry], *, after: Position) -> Iterator[Event]:
         for event in thread.take(entry):
             if event.at > after:
                 yield event
-            if isinstance(event, End):
-                return
+            if isinstance(event, End) and (event.at > after or event.reason == "done"):
+                return  # else the client has seen this end, and a later attempt may follow
 
 
 class Follower:

@@ -53,12 +53,13 @@ class TGIDriver:
         self._url = url.rstrip("/")
         self._settings = settings
         self._key = {"authorization": f"Bearer {settings.api_key}"} if settings.api_key else {}
-        self._connection = Connection(
-            url=url,
-            connect_seconds=settings.connect_seconds,
-            token_seconds=settings.token_seconds,
-            transport=transport,
-        )
+        with translated(name, seconds=settings.connect_seconds):
+            self._connection = Connection(
+                url=url,
+                connect_seconds=settings.connect_seconds,
+                token_seconds=settings.token_seconds,
+                transport=transport,
+            )
         self._info: tuple[float, CoreInfo] | None = None
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[Token | Finish, None]:
