@@ -1,14 +1,20 @@
 """An operating system for LLM agents: durable syscalls on Celery worker pools, with the truth in Postgres."""
 
-from aios.errors import AiosError
-from aios.kernel.agent import Agent, FileInfo, Note
-from aios.kernel.chat import Reply, Sampling, ToolCall, Usage
-from aios.kernel.program import Program, program
-from aios.sdk.client import Client, Result
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aios.errors import AiosError
+    from aios.kernel.agent import Agent, FileInfo, Note
+    from aios.kernel.chat import Reply, Sampling, ToolCall, Usage
+    from aios.kernel.program import Program, program
+    from aios.sdk.aio import AsyncClient
+    from aios.sdk.client import Client, Result
 
 __all__ = [
     "Agent",
     "AiosError",
+    "AsyncClient",
     "Client",
     "FileInfo",
     "Note",
@@ -20,3 +26,28 @@ __all__ = [
     "Usage",
     "program",
 ]
+
+_HOMES = {
+    "Agent": "aios.kernel.agent",
+    "AiosError": "aios.errors",
+    "AsyncClient": "aios.sdk.aio",
+    "Client": "aios.sdk.client",
+    "FileInfo": "aios.kernel.agent",
+    "Note": "aios.kernel.agent",
+    "Program": "aios.kernel.program",
+    "Reply": "aios.kernel.chat",
+    "Result": "aios.sdk.client",
+    "Sampling": "aios.kernel.chat",
+    "ToolCall": "aios.kernel.chat",
+    "Usage": "aios.kernel.chat",
+    "program": "aios.kernel.program",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: `aios --help` and the engine must not wait for SQLAlchemy and Celery."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'aios' has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -37,9 +37,22 @@ _RESULT = text("SELECT id, state, result, error FROM agents WHERE id = :agent")
 
 _LLM = text(
     """
-    SELECT s.id, s.state, s.attempt, c.messages -> -1 ->> 'content' AS content
-    FROM requests r JOIN syscalls s ON s.request_id = r.id LEFT JOIN contexts c ON c.digest = s.context
+    SELECT s.id, r.seq, s.op FROM requests r JOIN syscalls s ON s.request_id = r.id
     WHERE r.agent_id = :agent AND s.pool = 'llm' ORDER BY r.generation, r.id, s.position
+    """
+)
+
+_GENERATION = text(
+    """
+    SELECT s.state, s.attempt, c.messages -> -1 ->> 'content' AS content
+    FROM syscalls s LEFT JOIN contexts c ON c.digest = s.context WHERE s.id = :syscall
+    """
+)
+
+_MATCHING = text(
+    """
+    SELECT id FROM agents WHERE CAST(id AS text) LIKE :part || '%' OR CAST(id AS text) LIKE '%' || :part
+    ORDER BY created_at DESC LIMIT :limit
     """
 )
 
@@ -77,8 +90,19 @@ def syscalls(tx: Transaction, agent: UUID) -> list[JsonObject]:
 
 
 def generations(tx: Transaction, agent: UUID) -> list[JsonObject]:
-    """An agent's LLM syscalls in journal order: id, state, attempt, content."""
+    """An agent's LLM syscalls in journal order: id, seq, op."""
     return [dict(row) for row in tx.execute(_LLM, {"agent": agent}).mappings()]
+
+
+def generation(tx: Transaction, syscall: UUID) -> JsonObject | None:
+    """How far an LLM syscall is: state, attempt, and, when it is done, the reply's content; None: it was pruned."""
+    row = tx.execute(_GENERATION, {"syscall": syscall}).mappings().first()
+    return dict(row) if row else None
+
+
+def matching(tx: Transaction, part: str, *, limit: int = 2) -> list[UUID]:
+    """The newest agents whose id begins or ends with `part`."""
+    return list(tx.execute(_MATCHING, {"part": part, "limit": limit}).scalars())
 
 
 def questions(tx: Transaction, agent: UUID | None = None) -> list[JsonObject]:

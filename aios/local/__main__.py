@@ -18,13 +18,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m aios.local")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--backend", default="llama")
+    parser.add_argument("--no-flower", dest="flower", action="store_false")
     parser.add_argument("--report", type=int, required=True, help="descriptor of the pipe to report to")
     arguments = parser.parse_args()
     log.configure()
     logging.getLogger("httpx").setLevel("WARNING")  # one line per health check otherwise
     reporter = Reporter(arguments.report)
     try:
-        up(arguments.data_dir, backend=arguments.backend, progress=reporter.progress)
+        up(arguments.data_dir, backend=arguments.backend, flower=arguments.flower, progress=reporter.progress)
     except AiosError as error:
         log.logger(__name__).error("%s", error)  # the message says it all
         reporter.failed(error)

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aios.settings import app_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-POOLS: dict[str, tuple[str, ...]] = {
-    "system": ("--pool", "threads", "--concurrency", "1"),
-    "storage": ("--pool", "threads", "--concurrency", "4"),
-    "memory": ("--pool", "threads", "--concurrency", "4"),
-    "tool": ("--pool", "prefork", "--concurrency", "2"),
-    "llm": ("--pool", "threads", "--concurrency", "8"),
-    "agent": ("--pool", "threads", "--concurrency", "4"),
+
+class Defaults(NamedTuple):
+    """How a pool's worker executes syscalls when nothing else is said: threads, or processes for foreign code."""
+
+    execution: str
+    concurrency: int
+
+
+POOLS: dict[str, Defaults] = {
+    "system": Defaults("threads", 1),
+    "storage": Defaults("threads", 4),
+    "memory": Defaults("threads", 4),
+    "tool": Defaults("prefork", 2),
+    "llm": Defaults("threads", 8),
+    "agent": Defaults("threads", 4),
 }
 
 
@@ -25,10 +33,31 @@ def celery(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "celery", "--workdir", str(app_dir()), "-A", "tasks", *arguments)
 
 
-def worker(pool: str) -> tuple[str, ...]:
-    """A worker of one pool."""
-    node = ("--hostname", f"{pool}@%h", "--queues", pool, "--loglevel", "WARNING", "--events")
-    return celery("worker", *node, "--without-gossip", "--without-mingle", *POOLS[pool])
+def worker(
+    *pools: str, node: str = "", concurrency: int | None = None, execution: str | None = None, loglevel: str = "WARNING"
+) -> tuple[str, ...]:
+    """A worker of one or several pools.
+
+    Args:
+        *pools: whose queues it serves, one at least.
+        node: names it among the workers of this host; default: as its pools.
+        concurrency: syscalls at once; default: the greatest of its pools' defaults.
+        execution: Celery's pool implementation, `threads`, `prefork` or `solo`; default: `prefork` for `tool` alone.
+        loglevel: of Celery's own log.
+    """
+    queues = ",".join(pools)
+    name = (
+        "--hostname",
+        f"{node or queues.replace(',', '-')}@%h",
+        "--queues",
+        queues,
+        "--loglevel",
+        loglevel,
+        "--events",
+    )
+    kind = execution or (POOLS[pools[0]].execution if len(pools) == 1 else "threads")
+    size = str(concurrency or max(POOLS[pool].concurrency for pool in pools))
+    return celery("worker", *name, "--without-gossip", "--without-mingle", "--pool", kind, "--concurrency", size)
 
 
 def beat(data_dir: Path) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def start_detached(data_dir: Path, *, backend: str, progress: Callable[[str], None]) -> None:
+def start_detached(data_dir: Path, *, backend: str, flower: bool, progress: Callable[[str], None]) -> None:
     """Start a supervisor that outlives this process, and return when its system is ready.
 
     Raises:
@@ -26,10 +26,11 @@ def start_detached(data_dir: Path, *, backend: str, progress: Callable[[str], No
     """
     log = data_dir / "logs" / "supervisor.log"
     log.parent.mkdir(mode=0o700, exist_ok=True)
+    options = ("--backend", backend, *(() if flower else ("--no-flower",)))
     reports, report_to = os.pipe()
     with os.fdopen(reports, encoding="utf-8") as lines:
         try:
-            supervisor = _spawn(data_dir, log=log, backend=backend, report_to=report_to)
+            supervisor = _spawn(data_dir, log=log, options=options, report_to=report_to)
         finally:
             os.close(report_to)
         try:
@@ -68,8 +69,8 @@ class Reporter:
             return  # whoever started us has gone, or has heard enough
 
 
-def _spawn(data_dir: Path, *, log: Path, backend: str, report_to: int) -> subprocess.Popen[bytes]:
-    arguments = ("--data-dir", str(data_dir), "--backend", backend, "--report", str(report_to))
+def _spawn(data_dir: Path, *, log: Path, options: tuple[str, ...], report_to: int) -> subprocess.Popen[bytes]:
+    arguments = ("--data-dir", str(data_dir), *options, "--report", str(report_to))
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "aios.local", *arguments],

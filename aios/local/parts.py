@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from aios.local import commands, ports
+from aios.local.environment import environment
 from aios.local.leftovers import MARK
 from aios.local.postgres import Postgres
 from aios.local.process import Process, birth
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _FLOWER_USER = "aios"
 _ANNOUNCED_SECONDS = 5.0
-_PATH_VARIABLES = ("AIOS_AGENTS_PATH", "AIOS_TOOLS__PATH", "AIOS_CONFIG")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +40,12 @@ class Plan:
     """Called with a setting's name and value as soon as a server answers there."""
     publish_flower: Callable[[Flower], None]
     backend: str = "llama"
+    flower: bool = True
 
 
 def parts(plan: Plan) -> Iterator[Process]:
     """Every process in order; the next one is asked for when the last one is ready."""
-    shared = _environment(plan.data_dir)
+    shared = {**environment(plan.data_dir), MARK: str(plan.data_dir)}
     for process in _bare(plan):
         yield replace(process, env={**shared, **process.env}, folder=process.folder or app_dir())
 
@@ -58,14 +58,8 @@ def _bare(plan: Plan) -> Iterator[Process]:
     for pool in commands.POOLS:
         yield _worker(plan, pool=pool)
     yield _beat(plan)
-    yield _flower(plan)
-
-
-def _environment(data_dir: Path) -> dict[str, str]:
-    """What every child gets: where its system is; paths made absolute, as it runs in another folder."""
-    paths = {name: os.environ[name] for name in _PATH_VARIABLES if os.environ.get(name)}
-    absolute = {name: os.pathsep.join(map(os.path.abspath, path.split(os.pathsep))) for name, path in paths.items()}
-    return {**absolute, "AIOS_DATA_DIR": str(data_dir), MARK: str(data_dir)}
+    if plan.flower:
+        yield _flower(plan)
 
 
 def _postgres(plan: Plan) -> Iterator[Process]:

@@ -31,6 +31,7 @@ def up(
     *,
     detach: bool = False,
     backend: str = "llama",
+    flower: bool = True,
     progress: Callable[[str], None] = _silent,
     on_worker_death: Callable[[int], None] = commands.on_worker_death,
 ) -> Status:
@@ -40,6 +41,7 @@ def up(
         data_dir: its data, logs and state file; made if missing.
         detach: return when all is ready; else when the system was stopped (by a signal or by `down`).
         backend: the local engine's: `llama`, `scripted` or `simulated`.
+        flower: whether Flower is started too.
         progress: called with the name of each process that is ready, and last with `ready`.
         on_worker_death: called with the pid of a dead worker; a detached system always uses the default.
 
@@ -48,7 +50,7 @@ def up(
     """
     data_dir = folder.prepare(data_dir)
     if detach:
-        start_detached(data_dir, backend=backend, progress=progress)
+        start_detached(data_dir, backend=backend, flower=flower, progress=progress)
         return status(data_dir)
     with state.locked(data_dir):
         system = System(data_dir, on_worker_death=on_worker_death, progress=progress)
@@ -59,6 +61,7 @@ def up(
             publish=system.publish,
             publish_flower=system.publish_flower,
             backend=backend,
+            flower=flower,
         )
         system.run(parts(plan))
     return status(data_dir)

@@ -1,0 +1,81 @@
+"""`aios kill`, `aios questions`, `aios answer` and `aios retry`: what one can do to an agent that runs or has failed."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from aios.cli import screen
+from aios.cli.options import AgentId, AsJson, DataDir, connect
+
+_PANEL = "Agents"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (kill, questions, answer, retry):
+        app.command(rich_help_panel=_PANEL)(command)
+
+
+def kill(agents: Annotated[list[str], typer.Argument(metavar="AGENT...")], *, data_dir: DataDir = None) -> None:
+    """Cancel agents and their children, durably: it works with all workers down.
+
+    Example: aios kill last
+    """
+    with connect(data_dir) as client:
+        for agent in agents:
+            for cancelled in client.cancel(client.find(agent)):
+                print(cancelled)
+
+
+def questions(*, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """List the questions of agents that wait for a human.
+
+    Example: aios questions
+    """
+    with connect(data_dir) as client:
+        rows = client.questions()
+    if as_json:
+        names = ("agent_id", "program", "seq", "question", "choices")
+        screen.show_json([{name: row[name] for name in names} for row in rows])
+        return
+    cells = [
+        (row["agent_id"], row["program"], row["seq"], row["question"], screen.shortened(row["choices"] or ""))
+        for row in rows
+    ]
+    screen.show_table(("AGENT", "PROGRAM", "SEQ", "QUESTION", "CHOICES"), cells)
+
+
+def answer(
+    agent: AgentId,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The answer.")],
+    *,
+    seq: Annotated[str | None, typer.Option(help="Of which question; default: the oldest.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Answer an agent's question; it goes on at once.
+
+    Example: aios answer last "yes"
+    """
+    with connect(data_dir) as client:
+        id_ = client.find(agent)
+        asked = [row for row in client.questions(id_) if seq in (None, row["seq"])]
+        choices = asked[0]["choices"] if asked else None
+        client.answer(id_, _chosen(text, choices or []), seq=seq)
+    screen.say(f"agent {id_} goes on")
+
+
+def retry(agent: AgentId, *, data_dir: DataDir = None) -> None:
+    """Let a failed agent go on from its journal, as after a fix of its program.
+
+    Example: aios retry last
+    """
+    with connect(data_dir) as client:
+        id_ = client.find(agent)
+        client.retry(id_)
+    screen.say(f"agent {id_} goes on")
+
+
+def _chosen(text: str, choices: list[object]) -> object:
+    """The choice that a text means, since a choice may be a number; otherwise the text itself."""
+    return next((choice for choice in choices if text in (choice, json.dumps(choice))), text)

@@ -1,0 +1,144 @@
+"""The client for asyncio: the same methods, each on a thread, over one `Client`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Self
+
+from aios.kernel.words import DEFAULT_PRIORITY
+from aios.sdk.client import Client, Result
+from aios.sdk.stream import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+    from types import TracebackType
+
+    from aios.kernel.values import Json, JsonObject
+    from aios.sdk.stream import Event
+    from aios.settings import Settings
+
+
+_STEP_SECONDS: Final = 1.0  # a cancelled coroutine leaves its thread behind for this long at most
+
+
+class AsyncClient:
+    """Speaks to one AIOS from an event loop. Errors and arguments are those of `Client`."""
+
+    def __init__(self, settings: Settings | None = None, **values: object) -> None:
+        """Connect on first use.
+
+        Args:
+            settings: made elsewhere; None: as `aios.settings.load(**values)` finds them.
+            **values: fields of the settings, such as `data_dir` or `database_url`.
+        """
+        self._client = Client(settings, **values)
+        self.settings = self._client.settings
+
+    async def submit(
+        self,
+        program: str,
+        task: Json,
+        *,
+        priority: int = DEFAULT_PRIORITY,
+        budgets: JsonObject | None = None,
+        idempotency_key: str | None = None,
+        tenant: str = "default",
+    ) -> str:
+        """Put an agent in the process table and ring; gives its id. It is durable when this returns."""
+        return await asyncio.to_thread(
+            self._client.submit,
+            program,
+            task,
+            priority=priority,
+            budgets=budgets,
+            idempotency_key=idempotency_key,
+            tenant=tenant,
+        )
+
+    async def result(self, agent: str, *, timeout: float | timedelta | None = None) -> Result:  # noqa: ASYNC109
+        """Wait until an agent has ended; after `timeout` (0: at once) give where it is."""
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        end = None if seconds is None else time.monotonic() + seconds
+        while True:
+            left = _STEP_SECONDS if end is None else end - time.monotonic()
+            found = await asyncio.to_thread(self._client.result, agent, timeout=max(0.0, min(left, _STEP_SECONDS)))
+            if found.ended or (end is not None and left <= _STEP_SECONDS):
+                return found
+
+    async def run(
+        self,
+        program: str,
+        task: Json,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109
+        priority: int = DEFAULT_PRIORITY,
+    ) -> Json:
+        """Submit, wait, and give the value."""
+        agent = await self.submit(program, task, priority=priority)
+        return (await self.result(agent, timeout=timeout)).unwrap()
+
+    async def get(self, agent: str) -> JsonObject:
+        """One agent's row of the process table."""
+        return await asyncio.to_thread(self._client.get, agent)
+
+    async def list(self, *, state: str | None = None, limit: int = 100) -> Sequence[JsonObject]:
+        """The newest agents, newest first."""
+        return await asyncio.to_thread(self._client.list, state=state, limit=limit)
+
+    async def find(self, part: str) -> str:
+        """The id of the one agent whose id begins or ends with `part`; `last`: the newest agent."""
+        return await asyncio.to_thread(self._client.find, part)
+
+    async def journal(self, agent: str) -> Sequence[JsonObject]:
+        """An agent's syscalls in order, with how long each waited and ran, in milliseconds."""
+        return await asyncio.to_thread(self._client.journal, agent)
+
+    async def stream(self, agent: str) -> AsyncIterator[str]:
+        """An agent's tokens as they come, until it has ended: every text once and in order."""
+        async for event in self.watch(agent):
+            if text := text_of(event):
+                yield text
+
+    async def watch(self, agent: str, *, wait: bool = True) -> AsyncIterator[Event]:
+        """The same with beginnings and ends of syscalls, and a `Silence` at least once per second."""
+        events: Iterator[Event] = self._client.watch(agent, wait=wait)
+        while (event := await asyncio.to_thread(next, events, None)) is not None:
+            yield event
+
+    async def cancel(self, agent: str) -> Sequence[str]:
+        """Cancel an agent and its children; gives the ids of those that were cancelled."""
+        return await asyncio.to_thread(self._client.cancel, agent)
+
+    async def questions(self, agent: str | None = None) -> Sequence[JsonObject]:
+        """Questions of `agent.ask` that wait for a human: of one agent, or of all."""
+        return await asyncio.to_thread(self._client.questions, agent)
+
+    async def answer(self, agent: str, answer: Json, *, seq: str | None = None) -> None:
+        """Answer an agent's oldest open question, or the one of request `seq`."""
+        await asyncio.to_thread(self._client.answer, agent, answer, seq=seq)
+
+    async def retry(self, agent: str) -> None:
+        """Let a failed agent go on from its journal, as after a fix of its program."""
+        await asyncio.to_thread(self._client.retry, agent)
+
+    async def programs(self) -> Sequence[JsonObject]:
+        """The programs that workers have loaded, with their sources and errors."""
+        return await asyncio.to_thread(self._client.programs)
+
+    async def counters(self) -> dict[str, int]:
+        """What recovery has done since the database was made."""
+        return await asyncio.to_thread(self._client.counters)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await asyncio.to_thread(self._client.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
