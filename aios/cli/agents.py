@@ -59,6 +59,7 @@ def show(agent: AgentId, *, as_json: AsJson = False, data_dir: DataDir = None) -
         row = client.get(client.find(agent))
         calls = client.journal(str(row["id"]))
     if as_json:
+        row = {**row, "result": row["result"]["value"] if row["result"] else None}
         screen.show_json({"agent": row, "syscalls": [_journalled(call) for call in calls]})
         return
     screen.show_table(("AGENT", str(row["id"])), [*_about(row), *_totals(calls)])

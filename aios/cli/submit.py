@@ -107,14 +107,15 @@ def _submit(
 ) -> str:
     return client.submit(
         program,
-        _task(task, as_value=json_task),
+        task_value(task, as_value=json_task),
         priority=priority,
         budgets=dict(_budget(item) for item in budget or []),
         idempotency_key=key,
     )
 
 
-def _task(given: str, *, as_value: bool) -> "Json":
+def task_value(given: str, *, as_value: bool) -> "Json":
+    """The task that an argument names: itself, or what is on standard input, and perhaps a JSON value."""
     text = sys.stdin.read() if given == "-" else given
     if not as_value:
         return text

@@ -127,6 +127,38 @@ class AsyncClient:
         """The programs that workers have loaded, with their sources and errors."""
         return await asyncio.to_thread(self._client.programs)
 
+    async def schedule(
+        self,
+        name: str,
+        cron: str,
+        program: str,
+        task: Json,
+        *,
+        timezone: str = "UTC",
+        priority: int = DEFAULT_PRIORITY,
+        replace: bool = False,
+    ) -> JsonObject:
+        """Start an agent at every tick of a cron expression."""
+        return await asyncio.to_thread(
+            self._client.schedule, name, cron, program, task, timezone=timezone, priority=priority, replace=replace
+        )
+
+    async def schedules(self) -> Sequence[JsonObject]:
+        """All schedules by name, each with when it is due next and its last run."""
+        return await asyncio.to_thread(self._client.schedules)
+
+    async def unschedule(self, name: str) -> None:
+        """Forget a schedule and its history; agents that it started go on."""
+        await asyncio.to_thread(self._client.unschedule, name)
+
+    async def run_now(self, name: str) -> str:
+        """Start a schedule's agent now, besides its ticks; gives the agent's id."""
+        return await asyncio.to_thread(self._client.run_now, name)
+
+    async def schedule_history(self, name: str, *, limit: int = 100) -> Sequence[JsonObject]:
+        """A schedule's runs, newest first."""
+        return await asyncio.to_thread(self._client.schedule_history, name, limit=limit)
+
     async def counters(self) -> dict[str, int]:
         """What recovery has done since the database was made."""
         return await asyncio.to_thread(self._client.counters)
