@@ -1,0 +1,212 @@
+"""What can happen to a system: each fault strikes for real, puts back what it took, and says what its victim held."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import psutil
+import psycopg
+import redis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from random import Random
+
+    from tests.acceptance.system import System
+
+CLOCK_AHEAD = Path(__file__).parent / "crash" / "clock_ahead"
+
+
+class Hit(NamedTuple):
+    """What a fault did.
+
+    Attributes:
+        victims: the processes that it hit.
+        leases: running LLM syscalls that they held: so many calls may be made twice.
+        back: when everything was there again, in seconds since the epoch.
+        kills: how many processes it killed.
+    """
+
+    victims: tuple[str, ...]
+    leases: int
+    back: float
+    kills: int = 1
+
+
+Fault = "Callable[[System, Random], Hit]"
+
+
+def worker_killed(system: System, random: Random) -> Hit:
+    """SIGKILL of a worker."""
+    return _kill(system, [random.choice(system.workers())])
+
+
+def all_workers_killed(system: System, random: Random) -> Hit:
+    """SIGKILL of every worker at once."""
+    return _kill(system, system.workers())
+
+
+def child_killed(system: System, random: Random) -> Hit:
+    """SIGKILL of a pool child."""
+    with suppress(IndexError):
+        os.kill(random.choice(system.children("tool-1")), signal.SIGKILL)
+    return Hit(("tool-1's child",), 0, time.time())
+
+
+def engine_killed(system: System, random: Random) -> Hit:
+    """SIGKILL of the engine, and a while without one."""
+    system.down.add("engine")
+    system.units["engine"].kill()
+    leases = _llm_running(system)
+    system.pause(random.uniform(0, 12))
+    system.down.discard("engine")
+    system.units["engine"].start()
+    system.wait(lambda: not system.waiting(), seconds=60, what="the engine")
+    return Hit(("engine",), leases, time.time())
+
+
+def broker_emptied(system: System, random: Random) -> Hit:
+    """FLUSHALL."""
+    system.services.valkey.flush()
+    return Hit(("valkey's data",), 0, time.time())
+
+
+def broker_killed(system: System, random: Random) -> Hit:
+    """SIGKILL of Valkey, which comes back with its data."""
+    return _broker(system, random, wiped=False)
+
+
+def broker_lost(system: System, random: Random) -> Hit:
+    """SIGKILL of Valkey, which comes back empty."""
+    return _broker(system, random, wiped=True)
+
+
+def database_killed(system: System, random: Random) -> Hit:
+    """SIGKILL of Postgres."""
+    return _database(system, seconds=random.uniform(0, 12))
+
+
+def database_away(system: System, random: Random) -> Hit:
+    """Postgres gone for 30 s."""
+    return _database(system, seconds=30)
+
+
+def worker_frozen(system: System, random: Random) -> Hit:
+    """SIGSTOP of a worker past its lease, then SIGCONT."""
+    name = random.choice(system.workers())
+    pids = _processes(system, name)
+    leases = _freeze(system, pids)
+    system.pause(system.settings.worker.lease_seconds + random.uniform(2, 4))
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    return Hit((name,), leases, time.time(), kills=0)
+
+
+def clock_ahead(system: System, random: Random) -> Hit:
+    """A worker's clock is 120 s ahead, from a restart of it to the next one."""
+    name = random.choice(system.workers())
+    unit = system.units[name]
+    right = unit.process
+    unit.process = dataclasses.replace(right, env={**right.env, "PYTHONPATH": str(CLOCK_AHEAD)})
+    try:
+        return _kill(system, [name])
+    finally:
+        unit.process = right
+
+
+def broker_full(system: System, random: Random) -> Hit:
+    """Valkey refuses writes for want of memory."""
+    client = redis.Redis.from_url(system.services.redis_url)
+    before = client.config_get("maxmemory")["maxmemory"]
+    client.config_set("maxmemory", 1)
+    system.pause(random.uniform(3, 6))
+    client.config_set("maxmemory", before)
+    client.close()
+    return Hit(("valkey's memory",), 0, time.time(), kills=0)
+
+
+def database_read_only(system: System, random: Random) -> Hit:
+    """Postgres refuses writes."""
+    _read_only(system, on=True)
+    system.pause(random.uniform(3, 6))
+    _read_only(system, on=False)
+    return Hit(("postgres' writes",), 0, time.time(), kills=0)
+
+
+EVERY: Sequence[Fault] = (
+    worker_killed,
+    child_killed,
+    all_workers_killed,
+    engine_killed,
+    broker_emptied,
+    broker_killed,
+    broker_lost,
+    database_killed,
+    worker_frozen,
+    clock_ahead,
+    broker_full,
+    database_read_only,
+)
+LONG: Sequence[Fault] = (database_away,)
+
+
+def _kill(system: System, names: Sequence[str]) -> Hit:
+    """Stop, read what they hold, kill: nothing is claimed between the reading and the kill."""
+    pids = [pid for name in names for pid in _processes(system, name)]
+    leases = _freeze(system, pids)
+    for name in names:
+        os.kill(system.pid(name), signal.SIGKILL)
+    system.pause(0.2)
+    system.wait(lambda: not system.waiting(), seconds=90, what=f"{names} to be back")
+    return Hit(tuple(names), leases, time.time(), kills=len(names))
+
+
+def _freeze(system: System, pids: Sequence[int]) -> int:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(0.05)  # for what they had sent to be committed
+    return _llm_running(system, pids)
+
+
+def _processes(system: System, name: str) -> list[int]:
+    with suppress(psutil.NoSuchProcess):
+        return [system.pid(name), *system.children(name)]
+    return [system.pid(name)]
+
+
+def _llm_running(system: System, pids: Sequence[int] | None = None) -> int:
+    statement = """
+        SELECT count(*) FROM syscalls s JOIN workers w ON w.incarnation = s.incarnation
+        WHERE s.state = 'running' AND s.pool = 'llm' AND (%s::int[] IS NULL OR w.pid = ANY(%s::int[]))
+    """
+    given = None if pids is None else list(pids)
+    return int(str(system.query(statement, given, given)[0][0]))
+
+
+def _broker(system: System, random: Random, *, wiped: bool) -> Hit:
+    system.services.valkey.kill()
+    system.pause(random.uniform(0, 12))
+    if wiped:
+        system.services.valkey.wipe()
+    system.services.valkey.start()
+    return Hit(("valkey",), 0, time.time())
+
+
+def _database(system: System, *, seconds: float) -> Hit:
+    system.services.postgres.kill()
+    system.pause(seconds)
+    system.services.postgres.start()
+    return Hit(("postgres",), 0, time.time())
+
+
+def _read_only(system: System, *, on: bool) -> None:
+    with psycopg.connect(system.services.superuser_url, autocommit=True) as connection:
+        connection.execute("SET default_transaction_read_only = off")
+        connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {'on' if on else 'off'}")
+        connection.execute("SELECT pg_reload_conf()")
