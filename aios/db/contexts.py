@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
 _RECENT = 4  # a conversation usually grows by a reply and a question: look for a stored prefix there first
 
-_KNOWN = text("SELECT digest FROM contexts WHERE digest = ANY(:digests) ORDER BY length DESC LIMIT 1")
+# What nothing refers to is swept when it has not been used for an hour (db/retention.py). A reference that is being made is
+# not seen by the sweep, so using an old context makes it young; a young one is only read.
+_STALE = "used_at < clock_timestamp() - interval '30 minutes'"
+
+_KNOWN = text(
+    f"SELECT digest, {_STALE} AS stale FROM contexts WHERE digest = ANY(:digests) ORDER BY length DESC LIMIT 1"  # noqa: S608
+)
+
+_USE = text("UPDATE contexts SET used_at = clock_timestamp() WHERE digest = :digest RETURNING 1")
 
 _MESSAGES = text(
     """
@@ -63,7 +71,9 @@ def append(
         found = tx.execute(text("SELECT length FROM contexts WHERE digest = :parent"), {"parent": parent}).scalar()
         total = int(found or 0) + len(messages)
     row = {"digest": digest, "parent": parent, "messages": list(messages), "length": total}
-    tx.execute(insert(contexts).values(row).on_conflict_do_nothing())
+    use = {"used_at": text("clock_timestamp()")}
+    where = text(f"contexts.{_STALE}")
+    tx.execute(insert(contexts).values(row).on_conflict_do_update(index_elements=["digest"], set_=use, where=where))
 
 
 def load(tx: Transaction, digest: bytes) -> list[JsonObject]:
@@ -73,7 +83,11 @@ def load(tx: Transaction, digest: bytes) -> list[JsonObject]:
 
 
 def _longest_known(tx: Transaction, digests: Sequence[bytes]) -> bytes | None:
-    if not digests:
-        return None
-    found = tx.execute(_KNOWN, {"digests": list(digests)}).scalar()
-    return bytes(found) if found is not None else None
+    while digests:
+        found = tx.execute(_KNOWN, {"digests": list(digests)}).first()
+        if found is None:
+            break
+        if not found.stale or tx.execute(_USE, {"digest": found.digest}).first() is not None:
+            return bytes(found.digest)
+        # it was swept between the two statements: look again
+    return None

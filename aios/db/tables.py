@@ -105,7 +105,7 @@ syscalls = Table(
     "syscalls",
     metadata,
     Column("id", UUID, primary_key=True),
-    _agent(index=False),
+    Column("agent_id", UUID, nullable=False),  # its request's: that one refers to the agent, and takes this along
     Column("request_id", UUID, ForeignKey("requests.id", ondelete="CASCADE"), nullable=False),
     Column("position", SmallInteger, nullable=False),
     Column("pool", Text, nullable=False),
@@ -151,7 +151,8 @@ contexts = Table(
     Column("parent", LargeBinary),
     Column("messages", JSONB, nullable=False),
     Column("length", Integer, nullable=False),  # messages from the root to here
-    _instant("created_at", now=True),
+    _instant("used_at", now=True),  # stored, or (to within half an hour) last asked or built upon: see db/retention.py
+    Index("ix_contexts_parent", "parent", postgresql_where=text("parent IS NOT NULL")),
 )
 
 checkpoints = Table(

@@ -18,6 +18,7 @@ from aios.kernel.submission import agent_row, check_program
 from aios.kernel.values import Json, JsonObject, canonical
 from aios.kernel.words import DEFAULT_PRIORITY, AgentState
 from aios.sdk.schedules import Schedules
+from aios.worker.system import Pruned, prune
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -265,6 +266,15 @@ class Client(Schedules):
         """What recovery has done since the database was made: `rung_again`, `fenced`, `requeued`, `refused`."""
         with self._parts.database.transaction() as tx:
             return recovery.counters(tx)
+
+    def prune(self, *, older_than: timedelta | None = None) -> Pruned:
+        """Remove agents that ended longer ago than that, with their journals, memories and files; gives how much went.
+
+        Args:
+            older_than: None: as long as `limits.retention_days` says. A tree of agents goes when its last one may go.
+        """
+        age = timedelta(days=self.settings.limits.retention_days) if older_than is None else older_than
+        return prune(self._parts.database, older_than=age)
 
     def close(self) -> None:
         """Close the connections."""

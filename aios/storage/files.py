@@ -93,7 +93,10 @@ def delete(tx: Transaction, path: str, *, syscall_id: UUID) -> int | None:
 def _store_blob(tx: Transaction, data: bytes) -> bytes:
     """Content is stored once, under its SHA-256, however many versions have it."""
     digest = hashlib.sha256(data).digest()
-    if tx.execute(select(blobs.c.size).where(blobs.c.digest == digest)).one_or_none() is None:
+    known = select(blobs.c.size).where(blobs.c.digest == digest).with_for_update(read=True, key_share=True)
+    if (
+        tx.execute(known).one_or_none() is None
+    ):  # locked, so that pruning cannot take it before our version refers to it
         row = postgresql.insert(blobs).values(digest=digest, size=len(data), data=data)
         tx.execute(row.on_conflict_do_nothing())
     return digest

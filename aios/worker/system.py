@@ -6,15 +6,17 @@ Any number of workers and beats may ring at once, and any of them may die at any
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aios.db import schedules
+from aios.db import retention, schedules
 from aios.dispatch import agent_bell
 from aios.errors import AiosError, InvalidArgument
 from aios.kernel.cron import next_tick
 from aios.log import logger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
     from uuid import UUID
 
     from aios.db.session import Database, Transaction
@@ -25,6 +27,16 @@ log = logger(__name__)
 
 _MOST_TICKS: Final = 1000  # of one ring; the next one is a second later
 _BROKEN_PAUSE: Final = timedelta(hours=1)
+_UNUSED: Final = timedelta(hours=1)  # of what may be shared: what is being written may not be referred to yet
+
+
+class Pruned(NamedTuple):
+    """How much of each kind was removed; agents took their journals, memories and files along."""
+
+    agents: int
+    schedule_runs: int
+    contexts: int
+    blobs: int
 
 
 def fire_due(database: Database, dispatch: Dispatch, limits: LimitSettings) -> int:
@@ -41,6 +53,57 @@ def fire_due(database: Database, dispatch: Dispatch, limits: LimitSettings) -> i
             log.warning("schedules: %s; the next ring tries again", error)
             return fired
     return _MOST_TICKS
+
+
+def prune(database: Database, *, older_than: timedelta) -> Pruned:
+    """Remove agents whose whole tree ended longer ago than that, and what nobody needs without them.
+
+    It works in short transactions that wait for nobody's rows, so it may run, and be broken off, at any time.
+
+    Raises:
+        InvalidArgument: the age is negative.
+        DatabaseUnavailable: Postgres does not answer; what was done until then is done.
+    """
+    if older_than < timedelta(0):
+        raise InvalidArgument("older_than", str(older_than), "give an age that is not negative")
+    with database.transaction() as tx:
+        ended, unused = retention.cutoff(tx, older_than), retention.cutoff(tx, _UNUSED)
+    return Pruned(
+        agents=_all(database, lambda tx: retention.drop_agents(tx, before=ended)),
+        schedule_runs=_all(database, lambda tx: retention.drop_runs(tx, before=ended)),
+        contexts=_sweep(database, before=unused),
+        blobs=_all(database, lambda tx: retention.drop_blobs(tx, before=unused)),
+    )
+
+
+def prune_quietly(database: Database, limits: LimitSettings) -> None:
+    """Prune as the settings say, and log what came of it."""
+    try:
+        pruned = prune(database, older_than=timedelta(days=limits.retention_days))
+    except AiosError as error:
+        log.warning("pruning: %s; the next ring goes on", error)
+    else:
+        log.info("pruned %s", ", ".join(f"{count} {what}" for what, count in pruned._asdict().items()))
+
+
+def _all(database: Database, batch: Callable[[Transaction], int]) -> int:
+    removed = 0
+    while True:
+        with database.transaction() as tx:
+            found = batch(tx)
+        if not found:
+            return removed
+        removed += found
+
+
+def _sweep(database: Database, *, before: datetime) -> int:
+    with database.transaction() as tx:
+        dead = retention.dead_contexts(tx, before=before)
+    swept = 0
+    for start in range(0, len(dead), retention.BATCH):
+        with database.transaction() as tx:
+            swept += retention.sweep_contexts(tx, dead[start : start + retention.BATCH], before=before)
+    return swept
 
 
 def _fire_one(database: Database, dispatch: Dispatch, limits: LimitSettings) -> bool:

@@ -88,10 +88,11 @@ def upgrade() -> None:
         sa.Column("parent", sa.LargeBinary(), nullable=True),
         sa.Column("messages", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("length", sa.Integer(), nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
+        sa.Column("used_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_contexts")),
+    )
+    op.create_index(
+        "ix_contexts_parent", "contexts", ["parent"], unique=False, postgresql_where=sa.text("parent IS NOT NULL")
     )
     op.create_table(
         "programs",
@@ -286,9 +287,6 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
-            ["agent_id"], ["agents.id"], name=op.f("fk_syscalls_agent_id_agents"), ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(
             ["request_id"], ["requests.id"], name=op.f("fk_syscalls_request_id_requests"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_syscalls")),
@@ -362,6 +360,7 @@ def downgrade() -> None:
     op.drop_table("schedules")
     op.drop_table("recovery")
     op.drop_table("programs")
+    op.drop_index("ix_contexts_parent", table_name="contexts", postgresql_where=sa.text("parent IS NOT NULL"))
     op.drop_table("contexts")
     op.drop_table("blobs")
     op.drop_index("ix_agents_runnable", table_name="agents", postgresql_where=sa.text("runnable AND driver IS NULL"))
