@@ -21,6 +21,8 @@ from aios.ready import Bell, ReadySets, Wiped, where
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from celery.canvas import Signature
+
     from aios.db.syscalls import Link
     from aios.kernel.values import JsonObject
 
@@ -73,14 +75,20 @@ class Publisher:
         """
         with self._translated(), self._app.producer_pool.acquire(block=True) as producer:
             for bell in bells:
-                links = [
-                    self._app.signature(
-                        task_name(pool, op), args=(call_id,), queue=pool, priority=bell.priority, immutable=True
+                if len(bell.links) == 1:
+                    pool, op, call = bell.links[0]
+                    self._app.send_task(
+                        task_name(pool, op), (call,), producer=producer, queue=pool, priority=bell.priority, retry=False
                     )
-                    for pool, op, call_id in bell.links
-                ]
-                first = links[0] if len(links) == 1 else chain(*links, app=self._app)
-                first.apply_async(producer=producer, priority=bell.priority, retry=False)
+                else:
+                    self._chain(bell).apply_async(producer=producer, priority=bell.priority, retry=False)
+
+    def _chain(self, bell: Bell) -> Signature:
+        links = [
+            self._app.signature(task_name(pool, op), args=(call,), queue=pool, priority=bell.priority, immutable=True)
+            for pool, op, call in bell.links
+        ]
+        return chain(*links, app=self._app)
 
     def close(self) -> None:
         """Close the connections."""

@@ -8,7 +8,7 @@ import sys
 from typing import Literal
 
 
-_CHATTY = ("httpx2", "celery.worker.strategy", "celery.app.trace", "kombu")
+_CHATTY = ("alembic", "httpx2", "celery.worker.strategy", "celery.app.trace", "kombu")
 """Loggers that tell every message or every HTTP call at INFO; they are heard at DEBUG."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from celery import Celery, signals
 from celery.exceptions import Ignore
 
-from aios.errors import BadMessage, Ignored
+from aios.errors import AiosError, BadMessage, Ignored
 from aios.log import logger
 from tasks import process
 
@@ -41,6 +41,9 @@ def _answer(work: Callable[[], None]) -> None:
     except BadMessage as error:
         log.warning("%s", error)
         process.count_refused()
+        raise Ignore from None
+    except AiosError as error:  # before anything was claimed: the bell rings again
+        log.warning("%s", error)
         raise Ignore from None
 
 

@@ -10,14 +10,14 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from aios.db.tables import agents
-from aios.errors import AgentEnded, ErrorJson, NotFound, QueueFull
+from aios.errors import AgentEnded, NotFound, QueueFull
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aios.db.session import Transaction
+    from aios.errors import AiosError
     from aios.kernel.values import Json, JsonObject
-    from aios.kernel.words import AgentState
 
 
 @dataclass(frozen=True)
@@ -57,38 +57,21 @@ _CLAIM = text(
     """
 )
 
-_LEAVE = text(
+_GIVE_BACK = text(
     """
-    UPDATE agents SET driver = NULL, runnable = wakes <> :wakes, version = COALESCE(version, :version),
-        state = CASE WHEN state <> 'running' THEN state WHEN wakes <> :wakes THEN 'queued' ELSE 'waiting' END,
-        steps = steps + :steps, children = children + :children
-    WHERE id = :id AND epoch = :epoch AND driver = :incarnation AND state IN ('running', 'paused')
-    RETURNING runnable AND state <> 'paused'
+    UPDATE agents SET driver = NULL, runnable = true, state = CASE WHEN state = 'running' THEN 'queued' ELSE state END
+    WHERE id = :id AND epoch = :epoch AND driver = :incarnation
     """
 )
 
-_BEGIN_AGAIN = text(
+_FAIL = text(
     """
-    UPDATE agents SET driver = NULL, runnable = true, generation = generation + 1, task = :task, steps = steps + :steps,
-        state = CASE WHEN state = 'running' THEN 'queued' ELSE state END
-    WHERE id = :id AND epoch = :epoch AND driver = :incarnation AND state IN ('running', 'paused')
-    RETURNING 1
-    """
-).bindparams(bindparam("task", type_=JSONB(none_as_null=False)))
-
-_END = text(
-    """
-    UPDATE agents SET driver = NULL, runnable = false, state = :state, result = :result, error = :error,
-        version = COALESCE(version, :version), steps = steps + :steps, children = children + :children,
-        finished_at = clock_timestamp()
-    WHERE id = :id AND (CAST(:epoch AS bigint) IS NULL OR (epoch = :epoch AND driver = :incarnation))
+    UPDATE agents SET driver = NULL, runnable = false, state = 'failed', error = :error, finished_at = clock_timestamp()
+    WHERE id = :id AND (CAST(:epoch AS bigint) IS NULL OR epoch = :epoch)
       AND state NOT IN ('done', 'failed', 'cancelled')
     RETURNING 1
     """
-).bindparams(
-    bindparam("result", type_=JSONB(none_as_null=True)),
-    bindparam("error", type_=JSONB(none_as_null=True)),
-)
+).bindparams(bindparam("error", type_=JSONB(none_as_null=True)))
 
 _DROP_OPEN = text(
     """
@@ -157,38 +140,22 @@ def claim(tx: Transaction, agent: UUID, *, incarnation: UUID, programs: Sequence
     return Driven(**{**fields, "tree_tokens": int(row["tree_tokens"])}, incarnation=incarnation)
 
 
-def leave(tx: Transaction, driven: Driven, *, steps: int, children: int, version: str) -> bool | None:
-    """Let an agent wait for its requests. True: it was woken meanwhile and is runnable; None: the drive is stale."""
-    values = _fence(driven) | {"wakes": driven.wakes, "steps": steps, "children": children, "version": version}
-    found = tx.execute(_LEAVE, values).first()
-    return None if found is None else bool(found[0])
+def give_back(tx: Transaction, driven: Driven) -> None:
+    """Leave an agent as it was before the drive, to be driven again."""
+    tx.execute(_GIVE_BACK, {"id": driven.id, "epoch": driven.epoch, "incarnation": driven.incarnation})
 
 
-def begin_again(tx: Transaction, driven: Driven, *, task: Json, steps: int) -> bool:
-    """Start the next generation with a new task and an empty journal; False: the drive is stale."""
-    return tx.execute(_BEGIN_AGAIN, _fence(driven) | {"task": task, "steps": steps}).first() is not None
-
-
-def end(
-    tx: Transaction,
-    agent: UUID,
-    *,
-    state: AgentState,
-    driven: Driven | None = None,
-    result: Json = None,
-    error: ErrorJson | None = None,
-    version: str | None = None,
-    steps: int = 0,
-    children: int = 0,
-) -> bool:
-    """End an agent and drop what it still had open; False: it has ended already, or the drive is stale."""
-    fence = _fence(driven) if driven else {"id": agent, "epoch": None, "incarnation": None}
-    values = {"state": state.value, "result": {"value": result} if error is None else None, "error": error}
-    counts = {"version": version, "steps": steps, "children": children}
-    if tx.execute(_END, fence | values | counts).first() is None:
+def fail(tx: Transaction, agent: UUID, *, error: AiosError, epoch: int | None = None) -> bool:
+    """End an agent from outside its drive and drop what it had open; False: it has ended, or `epoch` is stale."""
+    if tx.execute(_FAIL, {"id": agent, "epoch": epoch, "error": error.to_json()}).first() is None:
         return False
-    tx.execute(_DROP_OPEN, {"ids": [agent]})
+    drop_open(tx, [agent])
     return True
+
+
+def drop_open(tx: Transaction, ended: Sequence[UUID]) -> list[tuple[UUID, str]]:
+    """Cancel the open syscalls of ended agents; gives them with their pools."""
+    return [(row.id, row.pool) for row in tx.execute(_DROP_OPEN, {"ids": list(ended)})]
 
 
 def cancel(tx: Transaction, agent: UUID) -> tuple[list[UUID], list[tuple[UUID, str]]]:
@@ -200,8 +167,7 @@ def cancel(tx: Transaction, agent: UUID) -> tuple[list[UUID], list[tuple[UUID, s
     ended = list(tx.execute(_CANCEL, {"id": agent}).scalars())
     if not ended and tx.execute(text("SELECT 1 FROM agents WHERE id = :id"), {"id": agent}).first() is None:
         raise NotFound("agent", str(agent))
-    dropped = [(row.id, row.pool) for row in tx.execute(_DROP_OPEN, {"ids": ended})]
-    return ended, dropped
+    return ended, drop_open(tx, ended)
 
 
 def retry(tx: Transaction, agent: UUID) -> int:
@@ -228,7 +194,3 @@ def runnable(tx: Transaction, agent: UUID) -> bool:
 def priority(tx: Transaction, agent: UUID) -> int:
     """An agent's priority."""
     return int(tx.execute(text("SELECT priority FROM agents WHERE id = :id"), {"id": agent}).scalar_one())
-
-
-def _fence(driven: Driven) -> JsonObject:
-    return {"id": driven.id, "epoch": driven.epoch, "incarnation": driven.incarnation}

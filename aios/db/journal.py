@@ -1,18 +1,22 @@
-"""The journal: what an agent asked for and what came of it, written when a drive ends and read when the next begins."""
+"""The journal: what an agent asked for and what came of it, written when a drive ends and read when the next begins.
+
+A drive ends in one statement: it closes the drive under the agent's row lock and epoch, and only if that succeeds writes
+the new requests, their syscalls and the child agents.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from aios.db import contexts
 from aios.db.syscalls import Link
 from aios.errors import FinalError, from_json
 from aios.kernel.ids import new_id
-from aios.kernel.replay import Entry
-from aios.kernel.words import SyscallState
+from aios.kernel.replay import Continued, Entry, Raised, Returned
+from aios.kernel.words import AgentState, SyscallState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +26,9 @@ if TYPE_CHECKING:
 
     from aios.db.agents import Driven
     from aios.db.session import Transaction
-    from aios.kernel.replay import Issued
-    from aios.kernel.values import JsonObject
+    from aios.kernel.plan import Call
+    from aios.kernel.replay import Issued, Outcome
+    from aios.kernel.values import Json, JsonObject
 
 _LOAD = text(
     """
@@ -38,23 +43,93 @@ _LOAD = text(
     """
 )
 
+_MINE = "id = :id AND epoch = :epoch AND driver = :incarnation AND state IN ('running', 'paused')"
+_COUNTS = (
+    "driver = NULL, version = COALESCE(version, :version), steps = steps + :steps, children = children + :children"
+)
 
-_ADD_REQUEST = text(
-    """
-    INSERT INTO requests (id, agent_id, generation, seq, label, digest, pending, settled)
-    VALUES (:id, :agent_id, :generation, :seq, :label, :digest, :pending, :settled)
-    """
-).bindparams(bindparam("settled", type_=JSONB(none_as_null=True)))
+_LEAVE = f"""
+    UPDATE agents SET {_COUNTS}, runnable = wakes <> :wakes,
+        state = CASE WHEN state <> 'running' THEN state WHEN wakes <> :wakes THEN 'queued' ELSE 'waiting' END
+    WHERE {_MINE} RETURNING id, runnable AND state <> 'paused' AS again
+"""  # noqa: S608  # fragments of ours; values are bound
 
-_ADD_SYSCALL = text(
+_BEGIN_AGAIN = f"""
+    UPDATE agents SET {_COUNTS}, runnable = true, generation = generation + 1, task = :task,
+        state = CASE WHEN state = 'running' THEN 'queued' ELSE state END
+    WHERE {_MINE} RETURNING id, true AS again
+"""  # noqa: S608  # fragments of ours; values are bound
+
+_END = f"""
+    UPDATE agents SET {_COUNTS}, runnable = false, state = :state, result = :result, error = :error,
+        finished_at = clock_timestamp()
+    WHERE {_MINE} RETURNING id, false AS again
+"""  # noqa: S608  # fragments of ours; values are bound
+
+_ASKED = """
+    , asked AS (
+        INSERT INTO requests (id, agent_id, generation, seq, label, digest, pending, settled)
+        SELECT r.id, closed.id, :generation, r.seq, r.label, decode(r.digest, 'hex'), r.pending, r.settled
+        FROM closed, jsonb_to_recordset(:requests) AS r
+            (id uuid, seq text, label text, digest text, pending smallint, settled jsonb)
+    ), called AS (
+        INSERT INTO syscalls (id, agent_id, request_id, position, pool, op, effect, payload, prompt, state, priority,
+                              seconds, waits_for, not_before, queued_at)
+        SELECT s.id, closed.id, s.request_id, s.position, s.pool, s.op, s.effect, s.payload, decode(s.prompt, 'hex'),
+               s.state, s.priority, s.seconds, s.waits_for, clock_timestamp() + make_interval(secs => s.delay),
+               CASE WHEN s.state = 'queued' THEN clock_timestamp() END
+        FROM closed, jsonb_to_recordset(:syscalls) AS s
+            (id uuid, request_id uuid, position smallint, pool text, op text, effect text, payload jsonb, prompt text,
+             state text, priority smallint, seconds real, waits_for uuid, delay float)
+    )
+"""
+
+_CHILDREN = """
+    , spawned AS (
+        INSERT INTO agents (id, root_id, parent_id, program, task, state, priority, tenant, budgets)
+        SELECT c.id, c.root_id, closed.id, c.program, c.task, 'queued', c.priority, c.tenant, c.budgets
+        FROM closed, jsonb_to_recordset(:spawned) AS c
+            (id uuid, root_id uuid, program text, task jsonb, priority smallint, tenant text, budgets jsonb)
+    )
+"""
+
+
+def _statement(close: str, *more: str) -> TextClause:
+    whole = text(f"WITH closed AS ({close}) {' '.join(more)} SELECT again FROM closed")  # noqa: S608  # fragments of ours
+    names = [name for name in ("requests", "syscalls", "spawned", "task") if f":{name}" in whole.text]
+    nullable = [name for name in ("result", "error") if f":{name}" in whole.text]
+    return whole.bindparams(
+        *(bindparam(name, type_=JSONB(none_as_null=False)) for name in names),
+        *(bindparam(name, type_=JSONB(none_as_null=True)) for name in nullable),
+    )
+
+
+_RECORD = {
+    (name, asked, spawned): _statement(close, *([_ASKED] if asked else []), *([_CHILDREN] if spawned else []))
+    for name, close in {"leave": _LEAVE, "again": _BEGIN_AGAIN, "end": _END}.items()
+    for asked in (False, True)
+    for spawned in (False, True)
+}
+
+
+class Progress(NamedTuple):
+    """How far a drive came: its new requests, the child agents it starts, and its outcome if the program ended."""
+
+    issued: Sequence[Issued]
+    children: Sequence[JsonObject]
+    outcome: Outcome | None
+
+
+class Recorded(NamedTuple):
+    """What a recorded drive leaves to be rung.
+
+    Attributes:
+        again: the agent was woken meanwhile (or begins again) and is runnable.
+        chains: the links of each plan whose first is queued.
     """
-    INSERT INTO syscalls (id, agent_id, request_id, position, pool, op, effect, payload, prompt, state, priority,
-                          seconds, waits_for, not_before, queued_at)
-    VALUES (:id, :agent_id, :request_id, :position, :pool, :op, :effect, :payload, :prompt, :state, :priority,
-            :seconds, :waits_for, clock_timestamp() + make_interval(secs => CAST(:delay AS float)),
-            CASE WHEN :state = 'queued' THEN clock_timestamp() END)
-    """
-).bindparams(bindparam("payload", type_=JSONB(none_as_null=False)))
+
+    again: bool
+    chains: list[list[Link]]
 
 
 def load(tx: Transaction, agent: UUID, *, generation: int) -> dict[str, Entry]:
@@ -74,27 +149,39 @@ def load(tx: Transaction, agent: UUID, *, generation: int) -> dict[str, Entry]:
     return entries
 
 
-def write(tx: Transaction, driven: Driven, issued: Sequence[Issued]) -> list[list[Link]]:
-    """Record new requests and their syscalls; gives the links of each plan whose first is queued.
-
-    The agent's row is locked and its epoch checked before, by `agents.leave` or `agents.end`.
-    """
-    if not issued:
-        return []
-    request_rows: list[JsonObject] = []
-    syscall_rows: list[JsonObject] = []
+def record(tx: Transaction, driven: Driven, progress: Progress, *, version: str) -> Recorded | None:
+    """Write what a drive came to, in one statement; None when the drive is stale and nothing was written."""
+    issued = [] if isinstance(progress.outcome, Continued) else progress.issued
+    values: JsonObject = {
+        "id": driven.id,
+        "epoch": driven.epoch,
+        "incarnation": driven.incarnation,
+        "version": version,
+        "steps": len(progress.issued),
+        "children": len(progress.children),
+    }
+    kind, more = _close(driven, progress.outcome)
+    values |= more
     chains: list[list[Link]] = []
-    for item in issued:
-        request_id = new_id()
-        request_rows.append(_request_row(driven, item, request_id))
-        rows = _syscall_rows(tx, driven, item, request_id)
-        syscall_rows.extend(rows)
-        if rows and rows[0]["state"] == SyscallState.QUEUED:
-            chains.append([Link(row["pool"], row["op"], row["id"]) for row in rows])
-    tx.execute(_ADD_REQUEST, request_rows)
-    if syscall_rows:
-        tx.execute(_ADD_SYSCALL, syscall_rows)
-    return chains
+    if issued:
+        requests, syscalls, chains = _rows(tx, driven, issued)
+        values |= {"generation": driven.generation, "requests": requests, "syscalls": syscalls}
+    if progress.children:
+        values["spawned"] = list(progress.children)
+    row = tx.execute(_RECORD[kind, bool(issued), bool(progress.children)], values).first()
+    return None if row is None else Recorded(bool(row.again), chains)
+
+
+def _close(driven: Driven, outcome: Outcome | None) -> tuple[str, JsonObject]:
+    match outcome:
+        case None:
+            return "leave", {"wakes": driven.wakes}
+        case Continued(task):
+            return "again", {"task": task}
+        case Returned(value):
+            return "end", {"state": AgentState.DONE.value, "result": {"value": value}, "error": None}
+        case Raised(error):
+            return "end", {"state": AgentState.FAILED.value, "result": None, "error": error.to_json()}
 
 
 def _entry(row: RowMapping) -> Entry:
@@ -106,41 +193,55 @@ def _entry(row: RowMapping) -> Entry:
     return Entry(bytes(row["digest"]), row["label"], results=[settled["result"]])
 
 
-def _request_row(driven: Driven, item: Issued, request_id: UUID) -> JsonObject:
-    settled: JsonObject | None = None
+def _rows(
+    tx: Transaction, driven: Driven, issued: Sequence[Issued]
+) -> tuple[list[JsonObject], list[JsonObject], list[list[Link]]]:
+    requests: list[JsonObject] = []
+    syscalls: list[JsonObject] = []
+    chains: list[list[Link]] = []
+    for item in issued:
+        request = new_id()
+        requests.append(_request_row(item, request))
+        calls = [new_id() for _ in item.plan]
+        prompt = _prompt(tx, item)
+        for position, (call, made) in enumerate(zip(item.plan, calls, strict=True)):
+            place = {"id": str(made), "request_id": str(request), "position": position, "priority": driven.priority}
+            syscalls.append(place | _syscall_row(call, prompt=prompt))
+        if item.plan and item.plan[0].state is SyscallState.QUEUED:
+            chains.append([Link(call.pool.value, call.op, made) for call, made in zip(item.plan, calls, strict=True)])
+    return requests, syscalls, chains
+
+
+def _request_row(item: Issued, request: UUID) -> JsonObject:
+    settled: Json = None
     if item.entry is not None:
         error = item.entry.error
         settled = {"error": error.to_json()} if error else {"result": item.entry.results[0]}
     return {
-        "id": request_id,
-        "agent_id": driven.id,
-        "generation": driven.generation,
+        "id": str(request),
         "seq": item.seq,
         "label": item.request.label,
-        "digest": item.digest,
+        "digest": item.digest.hex(),
         "pending": len(item.plan),
         "settled": settled,
     }
 
 
-def _syscall_rows(tx: Transaction, driven: Driven, item: Issued, request_id: UUID) -> list[JsonObject]:
-    prompt = contexts.store(tx, item.request.messages, item.prefixes) if item.request.messages and item.plan else None
-    return [
-        {
-            "id": new_id(),
-            "agent_id": driven.id,
-            "request_id": request_id,
-            "position": position,
-            "pool": call.pool.value,
-            "op": call.op,
-            "effect": call.effect.value,
-            "payload": call.payload,
-            "prompt": prompt if call.asks else None,
-            "state": call.state.value,
-            "priority": driven.priority,
-            "seconds": call.seconds,
-            "waits_for": call.waits_for,
-            "delay": call.delay_seconds,
-        }
-        for position, call in enumerate(item.plan)
-    ]
+def _prompt(tx: Transaction, item: Issued) -> str | None:
+    if not item.request.messages or not item.plan:
+        return None
+    return contexts.store(tx, item.request.messages, item.prefixes).hex()
+
+
+def _syscall_row(call: Call, *, prompt: str | None) -> JsonObject:
+    return {
+        "pool": call.pool.value,
+        "op": call.op,
+        "effect": call.effect.value,
+        "payload": call.payload,
+        "prompt": prompt if call.asks else None,
+        "state": call.state.value,
+        "seconds": call.seconds,
+        "waits_for": call.waits_for,
+        "delay": call.delay_seconds,
+    }

@@ -58,6 +58,13 @@ _SETTLE = text(
         FROM agent
         WHERE s.id = :id AND s.state = :expected AND (CAST(:token AS uuid) IS NULL OR s.claim_token = :token)
         RETURNING s.request_id, s.position, s.state = 'done' AS well
+    ), reply AS (
+        INSERT INTO contexts (digest, parent, messages, length)
+        SELECT CAST(:context AS bytea), CAST(:prompt AS bytea), :messages,
+               1 + COALESCE((SELECT length FROM contexts WHERE digest = CAST(:prompt AS bytea)), 0)
+        FROM settled WHERE CAST(:context AS bytea) IS NOT NULL
+        ON CONFLICT (digest) DO UPDATE SET used_at = clock_timestamp() -- used again: not to be swept (db/retention.py)
+        WHERE contexts.used_at < clock_timestamp() - interval '30 minutes'
     ), next AS (
         UPDATE syscalls s
         SET state = CASE WHEN settled.well THEN 'queued' ELSE 'cancelled' END,
@@ -90,6 +97,7 @@ _SETTLE = text(
     bindparam("result", type_=JSONB(none_as_null=False)),
     bindparam("error", type_=JSONB(none_as_null=True)),
     bindparam("usage", type_=JSONB(none_as_null=True)),
+    bindparam("messages", type_=JSONB(none_as_null=True)),
 )
 
 _SETTLED_BY_ME = text("SELECT 1 FROM syscalls WHERE id = :id AND claim_token = :token AND state IN ('done', 'failed')")
@@ -156,7 +164,6 @@ def claim(tx: Transaction, syscall: UUID, *, token: UUID, incarnation: UUID) -> 
 def complete(tx: Transaction, call: Claimed, outcome: Outcome) -> Settled | None:
     """Record a result, once; None when the claim is no longer ours and nothing may be written."""
     result = outcome.effect(tx) if outcome.effect else outcome.result
-    context = _store_reply(tx, call, outcome.message)
     usage: JsonObject | None = outcome.usage.__dict__ if outcome.usage else None
     return _settle(
         tx,
@@ -167,7 +174,8 @@ def complete(tx: Transaction, call: Claimed, outcome: Outcome) -> Settled | None
         result=result,
         usage=usage,
         core=outcome.core or None,
-        context=context,
+        prompt=call.prompt,
+        message=outcome.message,
         tokens=outcome.usage.total if outcome.usage else 0,
     )
 
@@ -213,14 +221,6 @@ def state_of(tx: Transaction, syscall: UUID) -> str | None:
     return tx.execute(text("SELECT state FROM syscalls WHERE id = :id"), {"id": syscall}).scalar()
 
 
-def _store_reply(tx: Transaction, call: Claimed, message: JsonObject | None) -> bytes | None:
-    if message is None:
-        return None
-    whole = link(call.prompt or ROOT, message)
-    contexts.append(tx, [message], parent=call.prompt, digest=whole)
-    return whole
-
-
 def _settle(
     tx: Transaction,
     *,
@@ -233,7 +233,8 @@ def _settle(
     error: AiosError | None = None,
     usage: JsonObject | None = None,
     core: str | None = None,
-    context: bytes | None = None,
+    prompt: bytes | None = None,
+    message: JsonObject | None = None,
     tokens: int = 0,
 ) -> Settled | None:
     values = {
@@ -246,7 +247,9 @@ def _settle(
         "error": error.to_json() if error else None,
         "usage": usage,
         "core": core,
-        "context": context,
+        "prompt": prompt,
+        "context": link(prompt or ROOT, message) if message is not None else None,
+        "messages": [message] if message is not None else None,
         "tokens": tokens,
     }
     row = tx.execute(_SETTLE, values).first()

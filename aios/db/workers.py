@@ -32,6 +32,22 @@ _LOST = text(
 )
 
 
+_ORPHANS = text(
+    """
+    WITH calls AS (
+        UPDATE syscalls SET state = 'queued', claim_token = NULL, incarnation = NULL, queued_at = clock_timestamp()
+        WHERE state = 'running' AND incarnation = :incarnation AND claim_token <> ALL (CAST(:tokens AS uuid[]))
+        RETURNING 1
+    ), drives AS (
+        UPDATE agents SET driver = NULL, runnable = true, state = CASE WHEN state = 'running' THEN 'queued' ELSE state END
+        WHERE driver = :incarnation AND id <> ALL (CAST(:driven AS uuid[]))
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM calls) + (SELECT count(*) FROM drives)
+    """
+)
+
+
 class Process(NamedTuple):
     """A process that executes syscalls.
 
@@ -68,6 +84,12 @@ def lost(tx: Transaction, held: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
         return []
     values = {"ids": [syscall for syscall, _ in held], "tokens": [token for _, token in held]}
     return list(tx.execute(_LOST, values).scalars())
+
+
+def give_back_orphans(tx: Transaction, incarnation: UUID, *, tokens: Sequence[UUID], driven: Sequence[UUID]) -> int:
+    """Make ready again what an incarnation claimed under no token, and drives no agent, that it knows. How many."""
+    values = {"incarnation": incarnation, "tokens": list(tokens), "driven": list(driven)}
+    return int(tx.execute(_ORPHANS, values).scalar_one())
 
 
 def release(tx: Transaction, incarnation: UUID) -> None:

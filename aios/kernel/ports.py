@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from aios.kernel.chat import Sampling, ToolCall, ToolSpec, Usage
 
@@ -75,6 +75,16 @@ class Executor(Protocol):
 
     def cancel(self, syscall: UUID) -> None:
         """Stop executing it, if it is under way here: its claim was taken away."""
+        ...
+
+
+@runtime_checkable
+class MayStick(Protocol):
+    """An executor whose foreign code may outlive its time."""
+
+    @property
+    def stuck(self) -> bool:
+        """Whether such code still runs in this process."""
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Final, overload
 
 from aios.errors import InvalidArgument
 from aios.kernel.chat import ToolSpec
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from aios.kernel.values import Json
     from aios.tools.caller import Caller
 
-Where: TypeAlias = Literal["thread", "process"]
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -33,7 +32,6 @@ class Tool:
         arguments: checks what a model sends.
         effect: what repeating a call does; `once` is never repeated.
         timeout_seconds: None: as the settings say.
-        where: `thread` for what waits (HTTP), `process` for what computes or cannot be trusted to return.
     """
 
     spec: ToolSpec
@@ -41,7 +39,6 @@ class Tool:
     arguments: Arguments
     effect: Effect = Effect.IDEMPOTENT
     timeout_seconds: float | None = None
-    where: Where = "thread"
 
     @property
     def name(self) -> str:
@@ -71,7 +68,6 @@ def tool(
     name: str | None = None,
     effect: Effect | str = Effect.IDEMPOTENT,
     timeout_seconds: float | None = None,
-    where: Where = "thread",
 ) -> Callable[[Callable[..., Json]], Tool]: ...
 
 
@@ -82,7 +78,6 @@ def tool(
     name: str | None = None,
     effect: Effect | str = Effect.IDEMPOTENT,
     timeout_seconds: float | None = None,
-    where: Where = "thread",
 ) -> Tool | Callable[[Callable[..., Json]], Tool]:
     """Make a tool of a function: `@tool` alone, or with options.
 
@@ -91,21 +86,18 @@ def tool(
         name: None: the function's own.
         effect: what repeating a call does: `none`, `idempotent` or `once`.
         timeout_seconds: a call ends by then; None: as the settings say.
-        where: `thread` or `process`.
 
     Raises:
         InvalidArgument: no schema can be made of it, or an option is unknown.
     """
 
     def make(function: Callable[..., Json]) -> Tool:
-        return _tool(function, name=name, effect=effect, timeout_seconds=timeout_seconds, where=where)
+        return _tool(function, name=name, effect=effect, timeout_seconds=timeout_seconds)
 
     return make if function is None else make(function)
 
 
-def _tool(
-    function: Callable[..., Json], *, name: str | None, effect: str, timeout_seconds: float | None, where: Where
-) -> Tool:
+def _tool(function: Callable[..., Json], *, name: str | None, effect: str, timeout_seconds: float | None) -> Tool:
     called = name or str(getattr(function, "__name__", ""))
     if not _NAME.fullmatch(called):
         raise InvalidArgument("tool name", called, "give up to 64 letters, digits, `_`, `.` or `-`, a letter first")
@@ -113,11 +105,9 @@ def _tool(
         raise InvalidArgument("tool", called, "a tool is a plain function: no `async`, no `yield`")
     if effect not in set(Effect):
         raise InvalidArgument("effect", str(effect), f"one of {', '.join(Effect)}")
-    if where not in ("thread", "process"):
-        raise InvalidArgument("where", where, "`thread` or `process`")
     if timeout_seconds is not None and not timeout_seconds > 0:
         raise InvalidArgument("timeout_seconds", timeout_seconds, "give more than 0")
     text = docstring.read(function)
     arguments = Arguments(function, text.arguments)
     spec = ToolSpec(called, text.description or called, arguments.schema)
-    return Tool(spec, function, arguments, Effect(effect), timeout_seconds, where)
+    return Tool(spec, function, arguments, Effect(effect), timeout_seconds)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
 from aios.db import agents, journal, recovery, syscalls, workers
+from aios.db.journal import Progress
 from aios.dispatch import agent_bell, chain_bell
 from aios.errors import (
     AiosError,
     BudgetSpent,
     ChildFailed,
+    DatabaseUnavailable,
+    FinalError,
     Ignored,
     ProgramStuck,
     UnknownProgram,
@@ -22,20 +26,22 @@ from aios.errors import (
 from aios.kernel.agent import Agent
 from aios.kernel.ids import new_id
 from aios.kernel.plan import Planner
-from aios.kernel.replay import Continued, Issued, Raised, Returned, Run
+from aios.kernel.replay import Continued, Raised, Run
 from aios.kernel.values import canonical
 from aios.kernel.words import AgentState
 from aios.log import logger
+from aios.worker.patience import patiently
 from aios.worker.watchdog import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aios.db.agents import Driven
-    from aios.db.session import Database, Transaction
+    from aios.db.session import Database
     from aios.dispatch import Dispatch
     from aios.kernel.plan import Call, ToolInfo
     from aios.kernel.program import Program
+    from aios.kernel.replay import Entry
     from aios.kernel.request import Request
     from aios.kernel.values import Json, JsonObject
     from aios.ready import Bell
@@ -44,14 +50,6 @@ if TYPE_CHECKING:
     from aios.worker.watchdog import Watchdog
 
 log = logger(__name__)
-
-
-class Progress(NamedTuple):
-    """How far a drive came: its new requests, the children it starts, and its outcome if the program ended."""
-
-    issued: list[Issued]
-    children: list[JsonObject]
-    outcome: Returned | Raised | Continued | None
 
 
 @dataclass(frozen=True)
@@ -72,13 +70,10 @@ class Drive:
         Raises:
             Ignored: it is not runnable, or not by this process.
         """
-        with self.database.transaction() as tx:
-            driven = agents.claim(tx, agent, incarnation=self.incarnation.id, programs=list(self.programs))
-            entries = journal.load(tx, agent, generation=driven.generation) if driven else {}
-        if driven is None:
-            self._refuse(agent)
-        progress = self._advance(driven, entries)
-        bells = self._record(driven, progress)
+        with self.incarnation.driving(agent):
+            driven = self._claim(agent)
+            progress = self._progress(driven)
+            bells = patiently(lambda: self._record(driven, progress), what=f"agent {agent}")
         self.dispatch.ring(done=[("agent", str(agent))], add=bells)
         if progress.outcome is not None and not isinstance(progress.outcome, Continued):
             self._wake_parents(agent)
@@ -87,6 +82,33 @@ class Drive:
                 if call.waits_for:
                     self._wake_parents(UUID(call.waits_for))
 
+    def _claim(self, agent: UUID) -> Driven:
+        with self.database.statement() as tx:
+            driven = agents.claim(tx, agent, incarnation=self.incarnation.id, programs=list(self.programs))
+        return driven or self._refuse(agent)
+
+    def _progress(self, driven: Driven) -> Progress:
+        """Run the program as far as the journal reaches; whatever it or the kernel raises ends the agent, never sticks it."""
+        try:
+            return self._advance(driven, patiently(lambda: self._load(driven), what=f"agent {driven.id}"))
+        except Interrupted:
+            patiently(lambda: self._give_back(driven), what=f"agent {driven.id}")
+            raise Ignored from None
+        except AiosError as error:
+            return Progress([], [], Raised(error))
+        except Exception as error:
+            log.exception("agent %s: its drive raised", driven.id)
+            return Progress([], [], Raised(FinalError(f"{type(error).__name__}: {error}")))
+
+    def _load(self, driven: Driven) -> Mapping[str, Entry]:
+        with self.database.statement() as tx:
+            return journal.load(tx, driven.id, generation=driven.generation)
+
+    def _give_back(self, driven: Driven) -> None:
+        """After an interrupt: nothing happens when the watchdog has failed the agent, else it is driven again."""
+        with self.database.statement() as tx:
+            agents.give_back(tx, driven)
+
     def _refuse(self, agent: UUID) -> NoReturn:
         with self.database.transaction() as tx:
             runnable = agents.runnable(tx, agent)
@@ -94,70 +116,36 @@ class Drive:
             self.dispatch.ring(done=[("agent", str(agent))])
         raise Ignored
 
-    def _advance(self, driven: Driven, entries: Mapping[str, Any]) -> Progress:
+    def _advance(self, driven: Driven, entries: Mapping[str, Entry]) -> Progress:
         program = self.programs[driven.program]
         issuer = _Issuer(self, driven, program)
         agent = Agent(id=driven.id, tools=program.tools, parent_id=driven.parent_id)
         run = Run(program.start(agent, driven.task), issuer)
-        try:
-            with self.watchdog.watch(lambda stack: self._stuck(driven, stack)):
-                issued = run.advance(entries)
-                if run.outcome is None:
-                    run.evict()
-        except Interrupted:
-            raise Ignored from None
-        except AiosError as error:
-            return Progress([], [], Raised(error))
+        with self.watchdog.watch(lambda stack: self._stuck(driven, stack)):
+            issued = run.advance(entries)
+            if run.outcome is None:
+                run.evict()
         return Progress(issued, issuer.children, run.outcome)
 
     def _stuck(self, driven: Driven, stack: str) -> None:
         error = ProgramStuck(self.settings.worker.drive_seconds, stack)
         with self.database.transaction() as tx:
-            agents.end(tx, driven.id, state=AgentState.FAILED, driven=driven, error=error.to_json())
+            agents.fail(tx, driven.id, error=error, epoch=driven.epoch)
         self.dispatch.ring(done=[("agent", str(driven.id))])
         self._wake_parents(driven.id)
 
     def _record(self, driven: Driven, progress: Progress) -> list[Bell]:
-        version = self.programs[driven.program].version
-        steps, children = len(progress.issued), len(progress.children)
-        with self.database.transaction() as tx:
-            again = self._close(tx, driven, progress, version)
-            if again is None:
+        failed = isinstance(progress.outcome, Raised)
+        with self.database.transaction() if failed else self.database.statement() as tx:
+            recorded = journal.record(tx, driven, progress, version=self.programs[driven.program].version)
+            if recorded is None:
                 recovery.count(tx, fenced=1)
                 return []
-            chains = journal.write(tx, driven, progress.issued) if not isinstance(progress.outcome, Continued) else []
-            for child in progress.children:
-                agents.submit(tx, child)
-        log.debug("agent %s: %d requests, %d children", driven.id, steps, children)
-        bells = [chain_bell(links, priority=driven.priority) for links in chains]
+            if failed:
+                agents.drop_open(tx, [driven.id])
+        bells = [chain_bell(links, priority=driven.priority) for links in recorded.chains]
         bells += [agent_bell(child["id"], priority=child["priority"]) for child in progress.children]
-        return bells + ([agent_bell(driven.id, priority=driven.priority)] if again else [])
-
-    @staticmethod
-    def _close(tx: Transaction, driven: Driven, progress: Progress, version: str) -> bool | None:
-        """End the drive; whether the agent is runnable again, or None when the drive is stale."""
-        steps, children = len(progress.issued), len(progress.children)
-        match progress.outcome:
-            case None:
-                return agents.leave(tx, driven, steps=steps, children=children, version=version)
-            case Continued(task):
-                return True if agents.begin_again(tx, driven, task=task, steps=steps) else None
-            case Returned(value):
-                state, result, error = AgentState.DONE, value, None
-            case Raised(raised):
-                state, result, error = AgentState.FAILED, None, raised.to_json()
-        ended = agents.end(
-            tx,
-            driven.id,
-            state=state,
-            driven=driven,
-            result=result,
-            error=error,
-            version=version,
-            steps=steps,
-            children=children,
-        )
-        return False if ended else None
+        return bells + ([agent_bell(driven.id, priority=driven.priority)] if recorded.again else [])
 
     def known_programs(self) -> set[str]:
         """Names of the programs that this process or any other has loaded."""
@@ -166,7 +154,8 @@ class Drive:
         return told | set(self.programs)
 
     def _wake_parents(self, child: UUID) -> None:
-        answer_waits(self.database, self.dispatch, child)
+        with suppress(DatabaseUnavailable):  # the recovery tick does the same
+            answer_waits(self.database, self.dispatch, child)
 
 
 @dataclass
@@ -204,18 +193,19 @@ class _Issuer:
 
     def _spawn(self, request: Request[Any]) -> str:
         name, given = request.args["program"], request.args["priority"]
-        known = self.drive.known_programs()
+        try:
+            known = self.drive.known_programs()
+        except DatabaseUnavailable as error:  # no outcome of the request: the drive is done again
+            raise Interrupted from error
         if name not in known:
             raise UnknownProgram(name, did_you_mean(name, known))
         self._charge("children", self.driven.children + len(self.children) + 1)
         child = new_id()
         row = {
-            "id": child,
-            "root_id": self.driven.root_id,
-            "parent_id": self.driven.id,
+            "id": str(child),
+            "root_id": str(self.driven.root_id),
             "program": name,
             "task": request.args["task"],
-            "state": AgentState.QUEUED.value,
             "priority": self.driven.priority if given is None else given,
             "tenant": self.driven.tenant,
             "budgets": self.driven.budgets,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aios.db import recovery, syscalls
 from aios.dispatch import agent_bell, chain_bell
-from aios.errors import AiosError, DatabaseUnavailable, FinalError, Ignored
+from aios.errors import AiosError, FinalError, Ignored, OutcomeUnknown
 from aios.kernel.ids import new_token
-from aios.kernel.ports import Claimed, Executor, Outcome
+from aios.kernel.ports import Claimed, Executor, MayStick, Outcome
 from aios.kernel.retry import Again, decide
 from aios.kernel.words import SyscallState
 from aios.log import logger
+from aios.worker.patience import patiently
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,19 +52,25 @@ class Execution:
         Raises:
             Ignored: there was nothing to do, or it did not end well: the chain stops here.
         """
-        call = self._claim(syscall, pool)
-        self.incarnation.hold(call)
-        try:
+        token = new_token()
+        with self.incarnation.holding(token):
+            call = self._claim(syscall, pool, token)
+            self.incarnation.hold(call)
             settled = self._end(call, self._perform(call))
-        finally:
-            self.incarnation.drop(call)
         self._ring(call, settled, chained=chained)
+        self._leave_if_stuck(call.pool)
         if settled is None or (chained and not settled.rest):
             raise Ignored
 
-    def _claim(self, syscall: UUID, pool: str) -> Claimed:
-        with self.database.transaction() as tx:
-            call = syscalls.claim(tx, syscall, token=new_token(), incarnation=self.incarnation.id)
+    def _leave_if_stuck(self, pool: str) -> None:
+        """End a pool child in which a tool still runs past its time: no thread can be stopped, a process can."""
+        executor = self.executors[pool]
+        if isinstance(executor, MayStick) and executor.stuck and not self.incarnation.held():
+            self.incarnation.retire()
+
+    def _claim(self, syscall: UUID, pool: str, token: UUID) -> Claimed:
+        with self.database.statement() as tx:
+            call = syscalls.claim(tx, syscall, token=token, incarnation=self.incarnation.id)
             state = None if call else syscalls.state_of(tx, syscall)
         if call is not None:
             return call
@@ -82,35 +88,35 @@ class Execution:
             return FinalError(f"{type(error).__name__}: {error}")
 
     def _end(self, call: Claimed, outcome: Outcome | AiosError) -> Settled | None:
-        """Write the outcome, however long Postgres takes: a finished answer is not dropped before its deadline."""
-        deadline = time.monotonic() + max(60.0, call.seconds_left)
-        pause = 0.1
-        while True:
-            try:
-                return self._write(call, outcome)
-            except DatabaseUnavailable as error:
-                if time.monotonic() > deadline:
-                    raise
-                log.warning("%s.%s %s: not yet written: %s", call.pool, call.op, call.id, error)
-            except AiosError as error:  # the effect itself was refused
-                outcome = error
-            except Exception as error:
-                log.exception("%s.%s %s: its effect raised", call.pool, call.op, call.id)
-                outcome = FinalError(f"{type(error).__name__}: {error}")
-            time.sleep(pause * (1 + random.random()))  # noqa: S311  # jitter
-            pause = min(2.0, pause * 2)
+        """Write the outcome, however long Postgres takes: a finished answer is not dropped, and nobody can take it over."""
+        what = f"{call.pool}.{call.op} {call.id}"
+        try:
+            return patiently(lambda: self._write(call, outcome), what=what)
+        except AiosError as error:  # the effect itself was refused
+            refused = error
+        except Exception as error:
+            log.exception("%s: its effect raised", what)
+            refused = FinalError(f"{type(error).__name__}: {error}")
+        return patiently(lambda: self._write(call, refused), what=what)
 
     def _write(self, call: Claimed, outcome: Outcome | AiosError) -> Settled | None:
+        effect = isinstance(outcome, Outcome) and outcome.effect is not None
         try:
-            with self.database.transaction() as tx:
+            with self.database.transaction() if effect else self.database.statement() as tx:
                 settled = self._settle(tx, call, outcome)
-                _check(tx, call, settled)
-        except _Stale:
-            log.info("%s.%s %s: a stale write was fenced", call.pool, call.op, call.id)
-            with self.database.transaction() as tx:
-                recovery.count(tx, fenced=1)
-            return None
+                if settled is None:
+                    raise _NotMine
+        except _NotMine:  # with all effects rolled back
+            return self._why_not_mine(call)
         return settled
+
+    def _why_not_mine(self, call: Claimed) -> Settled | None:
+        with self.database.statement() as tx:
+            if syscalls.was_settled(tx, call):  # by this very claim: its COMMIT went through, only the reply was lost
+                return syscalls.Settled(agent_woken=True)
+            log.info("%s.%s %s: a stale write was fenced", call.pool, call.op, call.id)
+            recovery.count(tx, fenced=1)
+        return None
 
     def _settle(self, tx: Transaction, call: Claimed, outcome: Outcome | AiosError) -> Settled | None:
         if isinstance(outcome, Outcome):
@@ -127,7 +133,10 @@ class Execution:
                 tx, call, delay_seconds=verdict.delay_seconds, errors=int(verdict.counts), error=outcome
             )
             return syscalls.Settled(agent_woken=False) if given else None
-        return syscalls.fail(tx, id=call.id, agent_id=call.agent_id, token=call.token, error=verdict.error)
+        unknown = isinstance(verdict.error, OutcomeUnknown)
+        return syscalls.fail(
+            tx, id=call.id, agent_id=call.agent_id, token=call.token, error=verdict.error, unknown=unknown
+        )
 
     def _ring(self, call: Claimed, settled: Settled | None, *, chained: bool) -> None:
         add = []
@@ -138,11 +147,5 @@ class Execution:
         self.dispatch.ring(done=[(call.pool, str(call.id))], add=add)
 
 
-class _Stale(Exception):  # rolls back the transaction; never leaves this module
-    """The claim was taken away meanwhile."""
-
-
-def _check(tx: Transaction, call: Claimed, settled: Settled | None) -> None:
-    """Roll back, with all effects, when the claim is no longer ours; unless this very claim settled it before."""
-    if settled is None and not syscalls.was_settled(tx, call):
-        raise _Stale
+class _NotMine(Exception):  # rolls back the transaction; never leaves this module
+    """Nothing was written: the claim was taken away meanwhile, or settled before."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,10 +18,10 @@ from aios.kernel.ids import new_token
 from aios.log import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from uuid import UUID
 
-    from aios.db.session import Database
+    from aios.db.session import Database, Transaction
     from aios.kernel.ports import Claimed
     from aios.ready import ReadySets
     from aios.settings import WorkerSettings
@@ -58,8 +60,8 @@ class Incarnation:
         self._role = role
         self._settings = settings
         self._on_lost = on_lost
-        self._held: dict[UUID, Claimed] = {}
-        self._driven: dict[str, None] = {}
+        self._tokens: dict[UUID, Claimed | None] = {}
+        self._driven: Counter[UUID] = Counter()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat_on, name="aios-heartbeat", daemon=True)
@@ -80,6 +82,11 @@ class Incarnation:
             else:
                 workers.leave(tx, self.id)
 
+    def retire(self) -> None:
+        """Leave the process if it is a pool's child, which its parent replaces; other processes stay."""
+        if self._role.concurrency == 0:
+            self.die()
+
     def die(self) -> None:
         """Give everything up and leave the process: a thread in it cannot be stopped."""
         try:
@@ -88,26 +95,49 @@ class Incarnation:
         finally:
             os._exit(70)
 
-    def hold(self, call: Claimed) -> None:
-        """Keep this claim alive while it is executed."""
-        with self._lock:
-            self._held[call.id] = call
+    @contextmanager
+    def holding(self, token: UUID) -> Iterator[None]:
+        """Claim and execute one syscall inside.
 
-    def drop(self, call: Claimed) -> None:
-        """It is executed no more."""
+        The token is known before the claim, so that a claim whose reply was lost is told from one that is under way.
+        """
         with self._lock:
-            self._held.pop(call.id, None)
+            self._tokens[token] = None
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._tokens[token]
+
+    def hold(self, call: Claimed) -> None:
+        """The claim succeeded: keep it and its grant alive."""
+        with self._lock:
+            self._tokens[call.token] = call
+
+    @contextmanager
+    def driving(self, agent: UUID) -> Iterator[None]:
+        """Claim and drive one agent inside."""
+        with self._lock:
+            self._driven[agent] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._driven[agent] -= 1
+                self._driven += Counter()  # drops what is zero
 
     def held(self) -> Sequence[Claimed]:
         """What is executed here now."""
         with self._lock:
-            return list(self._held.values())
+            return [call for call in self._tokens.values() if call is not None]
 
     def beat(self) -> None:
         """One heartbeat: renew the lease and the grants, stop what was taken away."""
         held = self.held()
         with self._database.transaction(durable=False) as tx:
             alive = workers.beat(tx, self.id, lease_seconds=self._settings.lease_seconds)
+        with self._database.transaction() as tx:
+            self._give_back_orphans(tx)
             gone = workers.lost(tx, [(call.id, call.token) for call in held])
         if not alive:
             log.warning("incarnation %s was declared dead; going on under a new one", self.id)
@@ -118,6 +148,14 @@ class Incarnation:
         lost = set(gone)
         mine = [(call.pool, str(call.id)) for call in held if call.id not in lost]
         self._ready.renew(mine, lease_seconds=self._settings.lease_seconds)
+
+    def _give_back_orphans(self, tx: Transaction) -> None:
+        """What is claimed for this process, but not by anything in it: the reply to the claim was lost."""
+        with self._lock:
+            tokens, driven = list(self._tokens), list(self._driven)
+        orphans = workers.give_back_orphans(tx, self.id, tokens=tokens, driven=driven)
+        if orphans:
+            log.warning("gave back %d claims whose replies were lost", orphans)
 
     def _register(self) -> None:
         process = psutil.Process()

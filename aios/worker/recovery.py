@@ -14,7 +14,7 @@ from uuid import UUID
 from aios.db import agents, recovery, syscalls, workers
 from aios.dispatch import agent_bell, chain_bell
 from aios.errors import AiosError, BrokerUnavailable, BudgetSpent, OutcomeUnknown, Quarantined, SyscallExpired
-from aios.kernel.words import AgentState, Effect, Pool
+from aios.kernel.words import Effect, Pool
 from aios.log import logger
 from aios.worker.drive import answer_waits
 from aios.worker.incarnation import host, is_alive
@@ -114,7 +114,7 @@ class Recovery:
                 return
             if crashes + 1 >= self.settings.retry.crashes:
                 error = Quarantined("agent.resume", crashes + 1)
-                agents.end(tx, agent, state=AgentState.FAILED, error=error.to_json())
+                agents.fail(tx, agent, error=error)
         self.dispatch.ring(done=[("agent", str(agent))])
 
     # --- the overdue and the due ----------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ class Recovery:
         for agent, seconds in over:
             with self.database.transaction() as tx:
                 spent = BudgetSpent("seconds", seconds, f"more than {seconds}")
-                agents.end(tx, agent, state=AgentState.FAILED, error=spent.to_json())
+                agents.fail(tx, agent, error=spent)
             self.dispatch.ring(done=[("agent", str(agent))])
 
     def _wake_due(self) -> None:

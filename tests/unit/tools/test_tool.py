@@ -31,7 +31,7 @@ class Place(BaseModel):
     height: float = 0.0
 
 
-@tool(effect="once", timeout_seconds=3, where="process", name="geo.measure")
+@tool(effect="once", timeout_seconds=3, name="geo.measure")
 def measure(
     place: Place,
     *,
@@ -66,7 +66,7 @@ def problems(given: object) -> list[str]:
 def test_name_text_and_options_are_read():
     assert measure.name == "geo.measure"
     assert measure.spec.description == "Measure a place. Twice, if it must be."
-    assert (measure.effect, measure.timeout_seconds, measure.where) == (Effect.ONCE, 3, "process")
+    assert (measure.effect, measure.timeout_seconds) == (Effect.ONCE, 3)
 
 
 def test_the_schema_says_what_the_signature_says():
@@ -97,7 +97,7 @@ def test_a_tool_without_options_is_named_for_its_function_and_still_is_one():
             "additionalProperties": False,
         },
     }
-    assert (double.effect, double.timeout_seconds, double.where) == (Effect.IDEMPOTENT, None, "thread")
+    assert (double.effect, double.timeout_seconds) == (Effect.IDEMPOTENT, None)
 
 
 def test_a_parameter_may_be_called_title():
@@ -186,7 +186,7 @@ def test_functions_that_no_model_can_call_are_refused():
             tool(function)
 
 
-@pytest.mark.parametrize("options", [{"effect": "maybe"}, {"timeout_seconds": 0}, {"where": "moon"}, {"name": "a b"}])
+@pytest.mark.parametrize("options", [{"effect": "maybe"}, {"timeout_seconds": 0}, {"name": "a b"}])
 def test_options_out_of_range_are_refused(options):
     def fine(x: int) -> int:
         return x
