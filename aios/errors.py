@@ -260,6 +260,10 @@ class EngineFailed(TransientError):
         return f"engine {core!r} failed: {text}"
 
 
+class EngineUnreachable(EngineFailed):
+    """`EngineUnreachable(core, text)`: nobody listens there. Nothing was asked, so no attempt is used."""
+
+
 class EngineTimeout(TransientError):
     """`EngineTimeout(core, seconds)`: no token for this long."""
 

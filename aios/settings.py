@@ -47,6 +47,7 @@ class RetrySettings(_Section):
     limit: int = Field(5, description="A syscall fails after this many transient errors (429 and pauses do not count).")
     base_seconds: float = Field(0.5, description="First backoff.")
     cap_seconds: float = Field(30.0, description="Longest backoff.")
+    outage_seconds: float = Field(600.0, description="A syscall waits this long for an engine that cannot be reached.")
     crashes: int = Field(5, description="A syscall whose worker died this often while it ran is quarantined.")
 
 

@@ -34,7 +34,8 @@ _CLAIM = text(
         WHERE s.id = :id AND s.state = 'queued' AND a.id = s.agent_id AND a.state IN ('queued', 'running', 'waiting')
           AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
         RETURNING s.id, s.agent_id, s.request_id, s.position, s.pool, s.op, s.payload, s.prompt, s.attempt, s.errors,
-                  s.priority, s.seconds, a.program, a.tenant
+                  s.priority, s.seconds, a.program, a.tenant,
+                  extract(epoch FROM clock_timestamp() - s.created_at) AS age
     )
     SELECT claimed.*, (
         SELECT jsonb_agg(
@@ -155,6 +156,7 @@ def claim(tx: Transaction, syscall: UUID, *, token: UUID, incarnation: UUID) -> 
         program=row["program"],
         tenant=row["tenant"],
         seconds_left=row["seconds"],
+        age_seconds=float(row["age"]),
         prompt=prompt,
         earlier=row["earlier"] or [],
         messages=contexts.load(tx, prompt) if prompt is not None else [],

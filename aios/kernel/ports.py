@@ -28,6 +28,7 @@ class Claimed:
         messages: the conversation asked with, for `llm`.
         program: the asking agent's program.
         seconds_left: until its deadline.
+        age_seconds: since it was issued.
     """
 
     id: UUID
@@ -44,6 +45,7 @@ class Claimed:
     program: str
     tenant: str
     seconds_left: float
+    age_seconds: float = 0.0
     prompt: bytes | None = None
     earlier: list[Json] = field(default_factory=list)
     messages: list[JsonObject] = field(default_factory=list)

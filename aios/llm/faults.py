@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Final
 import httpx2
 from huggingface_hub import errors as hub
 
-from aios.errors import AiosError, EngineFailed, EngineOverloaded, EngineRefused, EngineTimeout, Misconfigured
+from aios.errors import (
+    AiosError,
+    EngineFailed,
+    EngineOverloaded,
+    EngineRefused,
+    EngineTimeout,
+    EngineUnreachable,
+    Misconfigured,
+)
 from aios.kernel.values import clean
 
 if TYPE_CHECKING:
@@ -54,6 +62,10 @@ def _broken(core: str, error: BaseException, _seconds: float) -> AiosError:
     return EngineFailed(core, _text(error))
 
 
+def _unreachable(core: str, error: BaseException, _seconds: float) -> AiosError:
+    return EngineUnreachable(core, _text(error))
+
+
 def _nonsense(core: str, error: BaseException, _seconds: float) -> AiosError:
     return EngineFailed(core, f"it sent what is no answer of a TGI server ({_text(error)})")
 
@@ -61,7 +73,7 @@ def _nonsense(core: str, error: BaseException, _seconds: float) -> AiosError:
 def _silent(core: str, error: BaseException, seconds: float) -> AiosError:
     cause = error.__cause__ if isinstance(error, hub.InferenceTimeoutError) else error
     if isinstance(cause, httpx2.ConnectTimeout | httpx2.PoolTimeout):
-        return EngineFailed(core, "it does not accept connections")
+        return EngineUnreachable(core, "it does not accept connections")
     return EngineTimeout(core, seconds)
 
 
@@ -158,6 +170,7 @@ TABLE: Final[tuple[tuple[type[BaseException], Callable[[str, BaseException, floa
     (hub.OfflineModeIsEnabled, _bad_url),
     (httpx2.HTTPStatusError, _by_status),
     (httpx2.TimeoutException, _silent),
+    (httpx2.ConnectError, _unreachable),
     (httpx2.UnsupportedProtocol, _bad_url),
     (httpx2.HTTPError, _broken),
     (httpx2.InvalidURL, _bad_url),

@@ -127,6 +127,7 @@ class Execution:
             errors=call.errors,
             settings=self.settings.retry,
             random=random.random,
+            age_seconds=call.age_seconds,
         )
         if isinstance(verdict, Again):
             given = syscalls.give_back(

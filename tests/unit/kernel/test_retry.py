@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from aios.errors import AttemptsSpent, BadToolArguments, EngineFailed, EngineOverloaded, FinalError, OutcomeUnknown
+from aios.errors import (
+    AttemptsSpent,
+    BadToolArguments,
+    EngineFailed,
+    EngineOverloaded,
+    EngineUnreachable,
+    FinalError,
+    OutcomeUnknown,
+)
 from aios.kernel.retry import Again, Never, decide
 from aios.settings import RetrySettings
 
@@ -32,6 +40,16 @@ def test_the_limit_ends_it_and_tells_the_last_error():
 def test_an_overloaded_engine_uses_up_no_attempt():
     again = verdict(EngineOverloaded("c", 5.0), errors=99, random=0.0)
     assert again == Again(5.0, counts=False)
+
+
+def test_an_engine_that_cannot_be_reached_uses_up_no_attempt_until_the_outage_lasts_too_long():
+    away = EngineUnreachable("c", "refused")
+
+    def after(seconds):
+        return decide(away, op="o", errors=2, settings=SETTINGS, random=lambda: 0.5, age_seconds=seconds)
+
+    assert after(SETTINGS.outage_seconds - 1) == Again(1.5, counts=False)
+    assert isinstance(after(SETTINGS.outage_seconds), Never)
 
 
 @pytest.mark.parametrize("error", [BadToolArguments("t", []), FinalError("x"), OutcomeUnknown("tool.call")])

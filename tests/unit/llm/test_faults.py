@@ -4,7 +4,15 @@ import httpx2
 import pytest
 from huggingface_hub import errors as hub
 
-from aios.errors import AiosError, EngineFailed, EngineOverloaded, EngineRefused, EngineTimeout, Misconfigured
+from aios.errors import (
+    AiosError,
+    EngineFailed,
+    EngineOverloaded,
+    EngineRefused,
+    EngineTimeout,
+    EngineUnreachable,
+    Misconfigured,
+)
 from aios.llm.faults import KNOWN, translate, translated
 
 # Errors of the hub's file, repository, job, sandbox and login features, none of which an inference call touches.
@@ -74,9 +82,9 @@ def chained(error, cause):
         (by_http(404), Misconfigured),
         (by_http(307), Misconfigured),
         (hub.InferenceTimeoutError("x"), EngineTimeout),
-        (chained(hub.InferenceTimeoutError("x"), httpx2.ConnectTimeout("x")), EngineFailed),
+        (chained(hub.InferenceTimeoutError("x"), httpx2.ConnectTimeout("x")), EngineUnreachable),
         (httpx2.ReadTimeout("x"), EngineTimeout),
-        (httpx2.ConnectError("refused"), EngineFailed),
+        (httpx2.ConnectError("refused"), EngineUnreachable),
         (httpx2.RemoteProtocolError("cut"), EngineFailed),
         (httpx2.InvalidURL("x"), Misconfigured),
         (httpx2.UnsupportedProtocol("x"), Misconfigured),
