@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aios.db import schema, workers
+from aios.db import workers
 from aios.db.session import Database
 from aios.dispatch import Dispatch, Publisher
 from aios.errors import Misconfigured
@@ -158,6 +158,8 @@ class Kernel:
         Raises:
             SchemaMismatch: the database is behind or ahead of this version.
         """
+        from aios.db import schema  # noqa: PLC0415  # it imports Alembic, for which no client has to wait
+
         schema.require(self.parts.database)
         self.incarnation.start()
         if self._told:

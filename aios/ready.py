@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from aios.errors import BrokerUnavailable
+from aios.errors import BrokerUnavailable, Misconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -238,14 +238,17 @@ class ReadySets:
 
 def connect(url: str) -> redis.Redis:
     """A Redis client that answers or fails within seconds; the kernel's own retries are elsewhere."""
-    client: redis.Redis = redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_connect_timeout=2,
-        socket_timeout=5,
-        retry=Retry(NoBackoff(), 1),
-        health_check_interval=15,
-    )
+    try:
+        client: redis.Redis = redis.Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_connect_timeout=2,
+            socket_timeout=5,
+            retry=Retry(NoBackoff(), 1),
+            health_check_interval=15,
+        )
+    except ValueError as error:
+        raise Misconfigured(f"{where(url)} is no URL of a Redis ({error})", "mend AIOS_REDIS_URL") from None
     return client
 
 

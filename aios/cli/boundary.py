@@ -78,4 +78,5 @@ def _usage(error: typer.TyperException) -> str:
 def _explained(error: Exception) -> str:
     if isinstance(error, AiosError):
         return str(error)
-    return f"unexpected {type(error).__name__}: {error} (`aios --debug ...` shows where)"
+    first = (str(error).strip().splitlines() or [""])[0]
+    return f"unexpected {type(error).__name__}: {first} (`aios --debug ...` shows where)"

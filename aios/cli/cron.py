@@ -8,9 +8,9 @@ from aios.cli import screen
 from aios.cli.options import AsJson, DataDir, Program, connect
 from aios.cli.submit import AsValue, Priority, Task, task_value
 
-cron = typer.Typer(no_args_is_help=True, help="Let the clock start agents.")
+cron = typer.Typer(help="Let the clock start agents.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.")]
+Name = Annotated[str, typer.Argument(help="The schedule's name.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -54,13 +54,10 @@ def _agents(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     return [(agent, text) for agent, text in found if agent.startswith(incomplete)]
 
 
-Program = Annotated[
-    str, typer.Argument(metavar="PROGRAM", help="Its name: see `aios programs`.", autocompletion=_programs)
-]
+Program = Annotated[str, typer.Argument(help="Its name: see `aios programs`.", autocompletion=_programs)]
 AgentId = Annotated[
     str,
     typer.Argument(
-        metavar="AGENT",
         help="An agent's id, a part (6 or more characters) that begins or ends it, or `last` (`-`) for the newest.",
         autocompletion=_agents,
     ),

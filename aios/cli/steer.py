@@ -48,7 +48,7 @@ def questions(*, as_json: AsJson = False, data_dir: DataDir = None) -> None:
 
 def answer(
     agent: AgentId,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The answer.")],
+    text: Annotated[str, typer.Argument(help="The answer.")],
     *,
     seq: Annotated[str | None, typer.Option(help="Of which question; default: the oldest.")] = None,
     data_dir: DataDir = None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PANEL = "Agents"
 
-Task = Annotated[str, typer.Argument(metavar="TASK", help="What to do: a text, or `-` to read it from standard input.")]
+Task = Annotated[str, typer.Argument(help="What to do: a text, or `-` to read it from standard input.")]
 AsValue = Annotated[bool, typer.Option("--json-task", help="The task is a JSON value, not a text.")]
 Priority = Annotated[int, typer.Option("--priority", "-p", help="0 (most urgent) to 9.")]
 Budgets = Annotated[

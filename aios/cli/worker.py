@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from aios.cli.options import DataDir, settings
-from aios.errors import InvalidArgument, Misconfigured, did_you_mean
+from aios.errors import InvalidArgument, Misconfigured
 
 _EXECUTIONS = ("threads", "prefork", "solo")
 
@@ -42,8 +42,7 @@ def worker(
     chosen = tuple(commands.POOLS) if pools == "all" else tuple(dict.fromkeys(pools.split(",")))
     for name in chosen:
         if name not in commands.POOLS:
-            near = did_you_mean(name, commands.POOLS) or list(commands.POOLS)
-            raise InvalidArgument("pool", name, f"give {' or '.join(near)}")
+            raise InvalidArgument("pool", name, f"give one or several of {', '.join(commands.POOLS)}, or `all`")
     if pool is not None and pool not in _EXECUTIONS:
         raise InvalidArgument("--pool", pool, f"give {' or '.join(_EXECUTIONS)}")
     found = settings(data_dir)

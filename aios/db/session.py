@@ -7,11 +7,11 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from aios.errors import DatabaseUnavailable, Misconfigured
+from aios.errors import DatabaseUnavailable, Misconfigured, SchemaMismatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,9 @@ Transaction = Connection
 
 _RETRIABLE_SQLSTATES = frozenset({"40001", "40P01", "53100", "53200", "53300", "57P01", "57P02", "57P03", "25006"})
 
+_FORM = "postgresql://user:password@host:port/database"
+_MISSING_SQLSTATES = frozenset({"42P01", "42703"})
+
 
 class Database:
     """A pool of connections, opened once per process and under a lock (psycopg pools opened by racing threads break)."""
@@ -28,7 +31,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 4) -> None:
         if not url:
             raise Misconfigured("no database is configured", "run `aios up`, or set AIOS_DATABASE_URL")
-        self._url = make_url(url).set(drivername="postgresql+psycopg")
+        self._url = _parsed(url)
         self._pool_size = pool_size
         self._lock = threading.Lock()
         self._engine: Engine | None = None
@@ -91,9 +94,20 @@ class Database:
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             raise DatabaseUnavailable(self.where, _reason(error)) from error
         except DBAPIError as error:
+            self._refuse_other_schema(error)
             if error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _RETRIABLE_SQLSTATES:
                 raise DatabaseUnavailable(self.where, _reason(error)) from error
             raise
+
+    def _refuse_other_schema(self, error: DBAPIError) -> None:
+        """A table or column that is missing tells of another version's migrations."""
+        if getattr(error.orig, "sqlstate", None) not in _MISSING_SQLSTATES:
+            return
+        from aios.db import schema  # noqa: PLC0415  # it imports Alembic, which takes long
+
+        found, wanted = schema.current(self), schema.head()
+        if found != wanted:
+            raise SchemaMismatch(found, wanted) from error
 
     def close(self) -> None:
         """Close all idle connections."""
@@ -101,6 +115,17 @@ class Database:
             if self._engine is not None:
                 self._engine.dispose()
                 self._engine = None
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.get_backend_name() not in {"postgresql", "postgres"} or not parsed.database:
+        text = parsed.render_as_string() if parsed is not None else "what is set"
+        raise Misconfigured(f"{text} is no URL of a Postgres database", f"give {_FORM} as AIOS_DATABASE_URL")
+    return parsed.set(drivername="postgresql+psycopg")
 
 
 def _dump(value: object) -> str:

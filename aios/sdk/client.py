@@ -109,10 +109,11 @@ class Client(Schedules):
             idempotency_key=idempotency_key,
             tenant=tenant,
         )
+        dispatch = self._parts.dispatch  # first, so that a wrong URL leaves no agent behind
         with self._parts.database.transaction() as tx:
             check_program(program, known=workers.known_programs(tx))
             agent = agents.submit(tx, row, limit=self.settings.limits.queued_agents)
-        self._parts.dispatch.ring(add=[agent_bell(agent, priority=priority)])
+        dispatch.ring(add=[agent_bell(agent, priority=priority)])
         return str(agent)
 
     def result(self, agent: str, *, timeout: float | timedelta | None = None) -> Result:
