@@ -68,7 +68,7 @@ def beat(data_dir: Path) -> tuple[str, ...]:
 
 def flower() -> tuple[str, ...]:
     """Flower; its address and password come from the environment."""
-    return celery("flower")
+    return celery("flower", f"--conf={app_dir() / 'config' / 'flowerconfig.py'}")
 
 
 def engine(data_dir: Path, *, backend: str, port: int, slots: int) -> tuple[str, ...]:

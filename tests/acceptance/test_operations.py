@@ -48,9 +48,9 @@ class Processes:
         folder.mkdir()
         return self.start(name, commands.beat(folder))
 
-    def worker(self, name: str, *, pool: str) -> subprocess.Popen[bytes]:
+    def worker(self, name: str, *, pool: str, **env: str) -> subprocess.Popen[bytes]:
         node = ("--hostname", f"{name}@%h", "--queues", pool, "--pool", "threads", "--concurrency", "1", "--events")
-        return self.start(name, commands.celery("worker", *node, "--without-gossip", "--without-mingle"))
+        return self.start(name, commands.celery("worker", *node, "--without-gossip", "--without-mingle"), **env)
 
     def stop(self) -> None:
         for process in self._running:
@@ -107,6 +107,16 @@ def test_with_two_beats_and_one_killed_each_tick_starts_one_agent(
     assert len(client.list()) == 6
 
 
+KEEPER = """
+from aios import Agent, program
+
+@program
+async def keeper(agent: Agent, task: str) -> str:
+    await agent.storage.write("note.txt", task)
+    return task
+"""
+
+
 @contextmanager
 def flower(processes: Processes) -> Iterator[str]:
     port = ports.free_port()
@@ -116,17 +126,32 @@ def flower(processes: Processes) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
 
 
-def test_flower_shows_the_work_of_an_agent_behind_a_password(client: Client, processes: Processes) -> None:
+def test_flower_shows_the_work_of_an_agent_behind_a_password(
+    client: Client, processes: Processes, tmp_path: Path
+) -> None:
+    folder = tmp_path / "programs" / "keeper"
+    folder.mkdir(parents=True)
+    (folder / "agent.py").write_text(KEEPER)
     with flower(processes) as url, httpx.Client(base_url=url, auth=("aios", "secret"), trust_env=False) as web:
-        processes.worker("agent-1", pool="agent")
+        processes.worker("light-1", pool="agent,storage", AIOS_AGENTS_PATH=str(folder.parent))
         eventually(lambda: bool(client.programs()))
-        agent = client.submit("echo", "hello")
+        agent = client.submit("keeper", "hello")
         assert client.result(agent, timeout=30).value == "hello"
-        eventually(lambda: "aios.agent.resume" in str(web.get("/api/tasks").json()))
-        assert httpx.get(f"{url}/api/tasks", trust_env=False).status_code == 401
-        assert httpx.get(f"{url}/tasks", trust_env=False).status_code == 401
+        eventually(lambda: "aios.storage.write" in {task["name"] for task in web.get("/api/tasks").json().values()})
+        for path in ("/api/tasks", "/api/workers", "/tasks", "/"):
+            assert httpx.get(url + path, trust_env=False).status_code == 401, path
+            assert httpx.get(url + path, auth=("aios", "wrong"), trust_env=False).status_code == 401, path
         (task, *_) = web.get("/api/tasks", params={"taskname": "aios.agent.resume"}).json().values()
-        assert (task["name"], task["state"]) == ("aios.agent.resume", "SUCCESS")
+        assert (task["name"], task["state"], task["received"] > 0) == ("aios.agent.resume", "SUCCESS", True)
         assert agent in task["args"]
         page = web.get("/tasks").text
-        assert all(f">{column}<" in page for column in ("Name", "State", "Args", "Worker"))
+        assert all(f'data-column="{column}"' in page for column in ("name", "args", "state", "runtime", "worker"))
+        (worker,) = web.get("/api/workers", params={"refresh": "true"}).json()
+        assert worker.startswith("light-1@")
+        assert web.post(f"/api/worker/shutdown/{worker}").status_code == 403  # it only looks
+
+
+def test_flower_refuses_to_show_itself_to_a_network_without_a_password(processes: Processes, tmp_path: Path) -> None:
+    refused = processes.start("flower", commands.flower(), FLOWER_ADDRESS="0.0.0.0", FLOWER_PORT="0")
+    assert refused.wait(timeout=30) != 0
+    assert "set FLOWER_BASIC_AUTH" in (tmp_path / "flower.log").read_text()
