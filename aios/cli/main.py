@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from aios.cli import agents, boundary, cron, database, doctor, programs, prune, results, steer, submit, system, worker
+from aios.cli import agents, bench, boundary, cron, database, doctor, programs, prune, results, steer, submit, system, worker
 
 app = typer.Typer(
     name="aios",
@@ -37,7 +37,7 @@ def root(
         print(ctx.get_help())
 
 
-for group in (submit, agents, results, steer, programs, cron, system, worker, database, doctor, prune):
+for group in (submit, agents, results, steer, programs, cron, system, worker, database, doctor, prune, bench):
     group.add_to(app)
 
 

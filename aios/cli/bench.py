@@ -1,0 +1,40 @@
+"""`aios bench`: the benchmarks of a checkout."""
+
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from aios.errors import Misconfigured
+from aios.settings import app_dir
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    group = typer.Typer(help="Measure this machine: ratios against baselines of the same run.", no_args_is_help=True)
+    group.command()(overhead)
+    app.add_typer(group, name="bench", rich_help_panel="System")
+
+
+def overhead(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Half a minute instead of several.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    profile: Annotated[str, typer.Option(help="How work changes hands: pools.")] = "pools",
+) -> None:
+    """What a durable LLM syscall costs beside a bare Celery hop.
+
+    Example: aios bench overhead --quick --json
+    """
+    options = [*(["--quick"] if quick else []), *(["--json"] if as_json else []), "--profile", profile]
+    _run("overhead", options)
+
+
+def _run(name: str, options: list[str]) -> None:
+    folder = app_dir()
+    if not (folder / "benchmarks" / f"{name}.py").is_file():
+        raise Misconfigured("the benchmarks are not installed with the wheel", "run this in a checkout of the project")
+    code = subprocess.call([sys.executable, "-m", f"benchmarks.{name}", *options], cwd=folder)  # noqa: S603  # our own module
+    if code:
+        raise typer.Exit(code)

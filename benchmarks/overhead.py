@@ -1,0 +1,183 @@
+"""What a durable LLM syscall costs beside a bare Celery hop, on the same servers, in the same run.
+
+The engine answers at once, so all that is measured is the kernel's own: `idle` is one request after the other of a single
+agent; throughput is many agents at once; CPU is that of all processes, Postgres, Valkey, engine and client included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import redis
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.fleet import Fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+AGENT_THREADS, LLM_THREADS = 4, 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    idle: int
+    agents: tuple[int, ...]
+    calls: int
+    hops: int
+
+    @classmethod
+    def of(cls, *, quick: bool) -> Plan:
+        """Half a minute, or several."""
+        return cls(60, (32,), 10, 1500) if quick else cls(300, (32, 250), 20, 10_000)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(prog="aios bench overhead", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="half a minute instead of several")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--profile", choices=["pools"], default="pools", help="how work changes hands")
+    parser.add_argument(
+        "--soak", type=int, default=0, metavar="SYSCALLS", help="also run this many and tell the memory"
+    )
+    options = parser.parse_args(arguments)
+    console = Console(stderr=True, quiet=options.json)
+    with tempfile.TemporaryDirectory(prefix="aios-bench-") as folder:
+        found = measure(Path(folder), Plan.of(quick=options.quick), console, soak=options.soak)
+    if options.json:
+        print(json.dumps(found, indent=2))
+    else:
+        show(found)
+
+
+def measure(folder: Path, plan: Plan, console: Console, *, soak: int = 0) -> dict[str, object]:
+    """All figures of one run."""
+    with Fleet(folder, slots=LLM_THREADS, engine=("--zero-latency", "--slots", "64")) as fleet:
+        with console.status("bare Celery"):
+            found: dict[str, object] = _bare(fleet, plan)
+        fleet.worker("agent", queues="agent", concurrency=AGENT_THREADS)
+        fleet.worker("llm", queues="llm", concurrency=LLM_THREADS)
+        with console.status("idle"):
+            found |= _idle(fleet, plan)
+        for agents in plan.agents:
+            with console.status(f"{agents} agents"):
+                found |= _load(fleet, agents, plan.calls)
+        if soak:
+            with console.status(f"{soak} syscalls"):
+                found |= _soak(fleet, soak)
+    return found
+
+
+def _bare(fleet: Fleet, plan: Plan) -> dict[str, object]:
+    fleet.worker("bare-a", queues="bare-a", concurrency=AGENT_THREADS, app="benchmarks.bare")
+    fleet.worker("bare-b", queues="bare-b", concurrency=LLM_THREADS, app="benchmarks.bare")
+    from celery import Celery
+
+    from aios.dispatch import BROKER_OPTIONS
+
+    client = redis.Redis.from_url(fleet.settings.redis_url, socket_timeout=300)
+    app = Celery("bench", broker=fleet.settings.redis_url, set_as_current=False)
+    app.conf.update(broker_transport_options=BROKER_OPTIONS, task_ignore_result=True)
+
+    def run(name: str, *, chains: int, hops: int) -> float:
+        started = time.time()
+        for _ in range(chains):
+            app.send_task("bare.hop", (name, hops), queue="bare-a", priority=5)
+        for _ in range(chains):
+            if client.blpop([f"bare:{name}"], timeout=240) is None:
+                raise SystemExit("bare Celery lost a message")
+        return time.time() - started
+
+    run("warm", chains=4, hops=20)
+    idle = [run(f"idle{i}", chains=1, hops=20) / 20 for i in range(max(3, plan.idle // 20))]
+    before, hops = fleet.cpu_seconds(), plan.hops // 32
+    seconds = run("load", chains=32, hops=hops)
+    spent = _spent(before, fleet.cpu_seconds())
+    app.close()
+    fleet.stop("bare-a", "bare-b")
+    return {
+        "bare_celery_hops_per_second": round(32 * hops / seconds, 1),
+        "bare_hop_p50_ms": round(1000 * statistics.median(idle), 2),
+        "bare_cpu_ms_per_hop": round(1000 * sum(spent.values()) / (32 * hops), 2),
+    }
+
+
+def _idle(fleet: Fleet, plan: Plan) -> dict[str, object]:
+    _run(fleet, 1, 10)
+    agent = _run(fleet, 1, plan.idle)[0]
+    asked = [row["created_at"] for row in fleet.client.journal(agent)]
+    took = [(after - before).total_seconds() * 1000 for before, after in pairwise(asked)]
+    return {"idle_p50_ms": _quantile(took, 0.5), "idle_p99_ms": _quantile(took, 0.99)}
+
+
+def _load(fleet: Fleet, agents: int, calls: int) -> dict[str, object]:
+    cpu, commits, messages, started = fleet.cpu_seconds(), fleet.commits(), fleet.messages(), time.monotonic()
+    _run(fleet, agents, calls)
+    seconds, syscalls = time.monotonic() - started, agents * calls
+    spent = _spent(cpu, fleet.cpu_seconds())
+    time.sleep(1.2)  # Postgres publishes its counters once a second
+    figures = {
+        "llm_syscalls_per_second": round(syscalls / seconds, 1),
+        "cpu_ms_per_syscall": round(1000 * sum(spent.values()) / syscalls, 2),
+        "cpu_ms_per_syscall_by_part": {name: round(1000 * used / syscalls, 2) for name, used in spent.items()},
+        "commits_per_syscall": round((fleet.commits() - commits) / syscalls, 2),
+        "messages_per_syscall": round((fleet.messages() - messages) / syscalls, 2),
+    }
+    return figures if agents == Plan.of(quick=True).agents[0] else {f"at_{agents}_agents": figures}
+
+
+def _soak(fleet: Fleet, syscalls: int) -> dict[str, object]:
+    _run(fleet, 50, 20)
+    before = fleet.memory_bytes()
+    for _ in range(max(1, syscalls // 5000)):
+        _run(fleet, 100, 50)
+    after = fleet.memory_bytes()
+    return {
+        "memory_mb_before_after": {name: [round(before[name] / 1e6, 1), round(after[name] / 1e6, 1)] for name in before}
+    }
+
+
+def _run(fleet: Fleet, agents: int, calls: int) -> list[str]:
+    ids = [fleet.client.submit("calls", calls) for _ in range(agents)]
+    for agent in ids:
+        result = fleet.client.result(agent, timeout=600)
+        if result.value != calls:
+            raise SystemExit(f"agent {agent} did not end well: {result}")
+    return ids
+
+
+def _spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    return {name: used - before[name] for name, used in after.items() if name in before}
+
+
+def _quantile(values: list[float], share: float) -> float:
+    return round(sorted(values)[min(len(values) - 1, int(share * len(values)))], 2)
+
+
+def show(found: dict[str, object]) -> None:
+    """The figures as a table."""
+    table = Table("what", "figure", title="Overhead of a durable LLM syscall")
+    for name, value in found.items():
+        table.add_row(name.replace("_", " "), json.dumps(value) if isinstance(value, dict) else str(value))
+    hop, request = found["bare_hop_p50_ms"], found["idle_p50_ms"]
+    assert isinstance(hop, float)
+    assert isinstance(request, float)
+    table.add_row("idle request / bare hop", f"{request / hop:.1f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
