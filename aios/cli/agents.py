@@ -62,7 +62,7 @@ def show(agent: AgentId, *, as_json: AsJson = False, data_dir: DataDir = None) -
         row = {**row, "result": row["result"]["value"] if row["result"] else None}
         screen.show_json({"agent": row, "syscalls": [_journalled(call) for call in calls]})
         return
-    screen.show_table(("AGENT", str(row["id"])), [*_about(row), *_totals(calls)])
+    screen.show_table(("FIELD", "VALUE"), [("agent", row["id"]), *_about(row), *_totals(calls)])
     screen.show_table(_JOURNAL, [_call(call) for call in calls])
 
 

@@ -6,7 +6,21 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from aios.cli import agents, bench, boundary, cron, database, doctor, programs, prune, results, steer, submit, system, worker
+from aios.cli import (
+    agents,
+    bench,
+    boundary,
+    cron,
+    database,
+    doctor,
+    programs,
+    prune,
+    results,
+    steer,
+    submit,
+    system,
+    worker,
+)
 
 app = typer.Typer(
     name="aios",

@@ -51,4 +51,7 @@ def _age(text: str) -> timedelta:
     match = _AGE.fullmatch(text.strip())
     if match is None:
         raise InvalidArgument("age", text, "give a number and a unit of s, m, h, d, w, such as 7d")
-    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    try:
+        return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    except OverflowError as error:
+        raise InvalidArgument("age", text, "nothing is that old") from error

@@ -32,6 +32,7 @@ _COLOURS = {
     "unchecked": "dim",
 }
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_ID_WIDTH = 36  # an id that is cut can be used for nothing
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -64,7 +65,9 @@ def table(columns: Sequence[str], rows: Sequence[Row]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(*columns, box=box.SIMPLE_HEAD, header_style="bold")
+    made = Table(box=box.SIMPLE_HEAD, header_style="bold")
+    for name in columns:
+        made.add_column(name, min_width=_ID_WIDTH if name in {"ID", "AGENT"} and rows else None)
     for row in rows:
         cells = zip(columns, row, strict=True)
         made.add_row(

@@ -45,7 +45,7 @@ class Speech:
 
     def _end(self, state: str) -> None:
         if state != "done":
-            self._write(f"({state})")
+            self._write(f" ({state})" if self._line_open else f"({state})")
         elif self._heading:
             self._write("(no text)")
         if self._line_open:

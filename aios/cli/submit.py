@@ -92,6 +92,7 @@ def _watched(client: "Client", agent: str, *, timeout: float | None, show: bool)
 
     end = None if timeout is None else time.monotonic() + timeout
     watch(client, agent, until=end)
+    screen.say("--- result")
     return client.result(agent, timeout=0)
 
 
