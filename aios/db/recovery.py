@@ -35,6 +35,12 @@ _DEAD = text(
     """
     SELECT incarnation FROM workers
     WHERE alive_until = '-infinity' OR (:settled AND alive_until < clock_timestamp())
+    UNION -- a process that was stopped may claim once more after its row has been removed
+    SELECT s.incarnation FROM syscalls s
+    WHERE s.state = 'running' AND NOT EXISTS (SELECT FROM workers w WHERE w.incarnation = s.incarnation)
+    UNION
+    SELECT a.driver FROM agents a
+    WHERE a.driver IS NOT NULL AND NOT EXISTS (SELECT FROM workers w WHERE w.incarnation = a.driver)
     """
 )
 

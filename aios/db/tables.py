@@ -176,7 +176,7 @@ workers = Table(
     Column("pools", ARRAY(Text), nullable=False),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
-    Column("born", DOUBLE_PRECISION, nullable=False),  # the process' start time: tells a reused pid
+    Column("born", DOUBLE_PRECISION, nullable=False),  # tells a reused pid, by no clock
     Column("concurrency", Integer, nullable=False),
     Column("programs", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     _instant("started_at", now=True),

@@ -32,28 +32,48 @@ _LOST = text(
 )
 
 
-_ORPHANS = text(
+_CLAIMS = text(
+    """
+    SELECT claim_token, NULL::uuid AS agent, NULL::bigint AS epoch FROM syscalls
+    WHERE state = 'running' AND incarnation = :incarnation
+    UNION ALL
+    SELECT NULL, id, epoch FROM agents WHERE driver = :incarnation
+    """
+)
+
+_GIVE_BACK = text(
     """
     WITH calls AS (
         UPDATE syscalls SET state = 'queued', claim_token = NULL, incarnation = NULL, queued_at = clock_timestamp()
-        WHERE state = 'running' AND incarnation = :incarnation AND claim_token <> ALL (CAST(:tokens AS uuid[]))
-        RETURNING 1
-    ), drives AS (
-        UPDATE agents SET driver = NULL, runnable = true, state = CASE WHEN state = 'running' THEN 'queued' ELSE state END
-        WHERE driver = :incarnation AND id <> ALL (CAST(:driven AS uuid[]))
-        RETURNING 1
+        WHERE state = 'running' AND incarnation = :incarnation AND claim_token = ANY (CAST(:tokens AS uuid[]))
     )
-    SELECT (SELECT count(*) FROM calls) + (SELECT count(*) FROM drives)
+    UPDATE agents SET driver = NULL, runnable = true, state = CASE WHEN state = 'running' THEN 'queued' ELSE state END
+    FROM unnest(CAST(:agents AS uuid[]), CAST(:epochs AS bigint[])) AS drive (agent, epoch)
+    WHERE agents.id = drive.agent AND agents.epoch = drive.epoch AND agents.driver = :incarnation
     """
 )
+
+
+class DriveClaim(NamedTuple):
+    """An agent that an incarnation drives, and since which epoch."""
+
+    agent: UUID
+    epoch: int
+
+
+class Claims(NamedTuple):
+    """What an incarnation has claimed."""
+
+    tokens: list[UUID]
+    drives: list[DriveClaim]
 
 
 class Process(NamedTuple):
     """A process that executes syscalls.
 
     Attributes:
-        host: names the machine and its process ids' namespace.
-        born: the process' start time, in seconds since the epoch.
+        host: names the machine, its boot and its process ids' namespace.
+        born: tells it from a later process with its pid; compared within one host only.
         concurrency: how much it executes at once; 0 for a pool child, whose parent counts it.
     """
 
@@ -86,10 +106,17 @@ def lost(tx: Transaction, held: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
     return list(tx.execute(_LOST, values).scalars())
 
 
-def give_back_orphans(tx: Transaction, incarnation: UUID, *, tokens: Sequence[UUID], driven: Sequence[UUID]) -> int:
-    """Make ready again what an incarnation claimed under no token, and drives no agent, that it knows. How many."""
-    values = {"incarnation": incarnation, "tokens": list(tokens), "driven": list(driven)}
-    return int(tx.execute(_ORPHANS, values).scalar_one())
+def claims(tx: Transaction, incarnation: UUID) -> Claims:
+    """What an incarnation has claimed and not ended."""
+    rows = tx.execute(_CLAIMS, {"incarnation": incarnation}).all()
+    tokens = [row.claim_token for row in rows if row.claim_token is not None]
+    return Claims(tokens, [DriveClaim(row.agent, row.epoch) for row in rows if row.agent is not None])
+
+
+def give_back(tx: Transaction, incarnation: UUID, *, tokens: Sequence[UUID], drives: Sequence[DriveClaim]) -> None:
+    """Make ready again what was claimed under these tokens and epochs; no error and no crash is counted."""
+    values = {"incarnation": incarnation, "tokens": list(tokens)}
+    tx.execute(_GIVE_BACK, values | {"agents": [d.agent for d in drives], "epochs": [d.epoch for d in drives]})
 
 
 def release(tx: Transaction, incarnation: UUID) -> None:
@@ -103,7 +130,7 @@ def leave(tx: Transaction, incarnation: UUID) -> None:
 
 
 def on_host(tx: Transaction, host: str) -> list[tuple[UUID, int, float]]:
-    """(incarnation, pid, start time) of the processes of one host."""
+    """(incarnation, pid, birth) of the processes of one host."""
     found = tx.execute(text("SELECT incarnation, pid, born FROM workers WHERE host = :host"), {"host": host})
     return [(row.incarnation, row.pid, row.born) for row in found]
 

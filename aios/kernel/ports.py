@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from aios.kernel.values import Json, JsonObject
 
 
+def _always() -> bool:
+    return True
+
+
 # --- execution --------------------------------------------------------------------------------------------------------
 
 
@@ -29,6 +33,7 @@ class Claimed:
         program: the asking agent's program.
         seconds_left: until its deadline.
         age_seconds: since it was issued.
+        valid: whether the claim may still be executed; asked last before a call that costs something.
     """
 
     id: UUID
@@ -49,6 +54,7 @@ class Claimed:
     prompt: bytes | None = None
     earlier: list[Json] = field(default_factory=list)
     messages: list[JsonObject] = field(default_factory=list)
+    valid: Callable[[], bool] = field(default=_always, compare=False)
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,7 @@ class Prompt:
     Attributes:
         text: a plain completion's prompt; None when `messages` are given.
         trace: HTTP headers that name the syscall and the claim, for the engine's log.
+        valid: whether it may still be asked; a driver looks last before it sends.
     """
 
     messages: Sequence[JsonObject] = ()
@@ -140,6 +147,7 @@ class Prompt:
     sampling: Sampling = field(default_factory=Sampling)
     model: str = ""
     trace: dict[str, str] = field(default_factory=dict)
+    valid: Callable[[], bool] = field(default=_always, compare=False)
 
 
 class Driver(Protocol):

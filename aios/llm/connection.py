@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Final
 import httpx2
 from huggingface_hub import set_async_client_factory
 
+from aios.errors import Ignored
 from aios.llm.transport import StreamTransport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from typing import Self
 
 _LONGEST_LINE_BYTES: Final = 8_000_000
 _CHAT_ROUTE: Final = "/chat/completions"  # its streams end with [DONE], after which nobody reads on
 _CURRENT: ContextVar[Connection | None] = ContextVar("aios_llm_connection", default=None)
+_VALID: ContextVar[Callable[[], bool] | None] = ContextVar("aios_llm_valid", default=None)
 
 
 class Connection(httpx2.AsyncClient):
@@ -53,6 +55,9 @@ class Connection(httpx2.AsyncClient):
     async def send(self, request: httpx2.Request, **options: object) -> httpx2.Response:
         """Send with this connection's timeouts: the hub's client knows but one number for all of them."""
         request.extensions["timeout"] = self.timeout.as_dict()
+        valid = _VALID.get()
+        if valid is not None and not valid():
+            raise Ignored
         response = await super().send(request, **options)  # type: ignore[arg-type]  # the options of the base class
         response.__class__ = _Events
         return response
@@ -85,10 +90,15 @@ class _Events(httpx2.Response):
             raise httpx2.RemoteProtocolError("the stream broke off: it has no [DONE]", request=self.request)
 
 
-def lend(connection: Connection) -> None:
-    """Let the `AsyncInferenceClient` that this task uses next work through `connection`."""
+def lend(connection: Connection, *, valid: Callable[[], bool] | None = None) -> None:
+    """Let the `AsyncInferenceClient` that this task uses next work through `connection`.
+
+    `valid` is asked last, before anything is sent: a process may have been stopped since it claimed the call, and the
+    call be somebody else's by now. Where it says no, `Ignored` is raised.
+    """
     set_async_client_factory(_current)
     _CURRENT.set(connection)
+    _VALID.set(valid)
 
 
 def _current() -> httpx2.AsyncClient:

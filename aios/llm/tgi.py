@@ -136,7 +136,7 @@ class TGIDriver:
             parameters["grammar"] = {"type": "json", "value": strict(schema)}
         tokens: list[Token] = []
         finish = None
-        async with self._hub(prompt.trace) as hub:
+        async with self._hub(prompt) as hub:
             frames = await hub.text_generation(
                 text,
                 model=f"{self._url}/generate_stream",
@@ -160,7 +160,7 @@ class TGIDriver:
     async def _native(self, prompt: Prompt) -> AsyncGenerator[Token | Finish, None]:
         """A conversation with tools by the server's own route; its tokens have no ids."""
         draft = parse.ChatDraft()
-        async with self._hub(prompt.trace) as hub:
+        async with self._hub(prompt) as hub:
             chunks = await hub.chat_completion(
                 messages=list(prompt.messages),
                 model=prompt.model or "tgi",
@@ -181,19 +181,19 @@ class TGIDriver:
     # --- HTTP -------------------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _hub(self, trace: dict[str, str]) -> AsyncIterator[AsyncInferenceClient]:
+    async def _hub(self, prompt: Prompt) -> AsyncIterator[AsyncInferenceClient]:
         """A client for one call; leaving it closes the call's stream, and with it the generation.
 
         The token is a stand-in: without one the hub's client reads the user's own from disk and sends it to the engine.
         """
-        headers = {"authorization": None, **self._key, **trace}
+        headers = {"authorization": None, **self._key, **prompt.trace}
         client = AsyncInferenceClient(
             base_url=self._url,
             token="unused",  # noqa: S106  # no secret
             headers=cast("dict[str, str]", headers),
             timeout=self._settings.token_seconds,
         )
-        lend(self._connection)
+        lend(self._connection, valid=prompt.valid)
         try:
             yield client
         finally:

@@ -71,7 +71,7 @@ class Drive:
             Ignored: it is not runnable, or not by this process.
         """
         with self.incarnation.driving(agent):
-            driven = self._claim(agent)
+            driven = patiently(lambda: self._claim(agent), what=f"agent {agent}")
             progress = self._progress(driven)
             bells = patiently(lambda: self._record(driven, progress), what=f"agent {agent}")
         self.dispatch.ring(done=[("agent", str(agent))], add=bells)
@@ -83,8 +83,9 @@ class Drive:
                     self._wake_parents(UUID(call.waits_for))
 
     def _claim(self, agent: UUID) -> Driven:
+        incarnation = self.incarnation.current()
         with self.database.statement() as tx:
-            driven = agents.claim(tx, agent, incarnation=self.incarnation.id, programs=list(self.programs))
+            driven = agents.claim(tx, agent, incarnation=incarnation, programs=list(self.programs))
         return driven or self._refuse(agent)
 
     def _progress(self, driven: Driven) -> Progress:

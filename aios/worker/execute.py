@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aios.db import recovery, syscalls
@@ -54,7 +54,7 @@ class Execution:
         """
         token = new_token()
         with self.incarnation.holding(token):
-            call = self._claim(syscall, pool, token)
+            call = patiently(lambda: self._claim(syscall, pool, token), what=f"{pool} {syscall}")
             self.incarnation.hold(call)
             settled = self._end(call, self._perform(call))
         self._ring(call, settled, chained=chained)
@@ -69,11 +69,12 @@ class Execution:
             self.incarnation.retire()
 
     def _claim(self, syscall: UUID, pool: str, token: UUID) -> Claimed:
+        incarnation = self.incarnation.current()
         with self.database.statement() as tx:
-            call = syscalls.claim(tx, syscall, token=token, incarnation=self.incarnation.id)
+            call = syscalls.claim(tx, syscall, token=token, incarnation=incarnation)
             state = None if call else syscalls.state_of(tx, syscall)
         if call is not None:
-            return call
+            return replace(call, valid=lambda: self.incarnation.valid(token))
         if state not in _LIVE:  # settled, blocked or its agent is paused: its grant must not hold a place
             self.dispatch.ring(done=[(pool, str(syscall))])
         raise Ignored

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import psutil
-
 from aios.db import workers
 from aios.errors import AiosError
 from aios.kernel.ids import new_token
 from aios.log import logger
+from aios.worker import host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from uuid import UUID
 
-    from aios.db.session import Database, Transaction
+    from aios.db.session import Database
     from aios.kernel.ports import Claimed
     from aios.ready import ReadySets
     from aios.settings import WorkerSettings
@@ -61,8 +60,11 @@ class Incarnation:
         self._settings = settings
         self._on_lost = on_lost
         self._tokens: dict[UUID, Claimed | None] = {}
+        self._void: set[UUID] = set()
         self._driven: Counter[UUID] = Counter()
         self._lock = threading.Lock()
+        self._beating = threading.Lock()
+        self._alive_until = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat_on, name="aios-heartbeat", daemon=True)
         self.id = new_token()
@@ -71,6 +73,27 @@ class Incarnation:
         """Register and beat from now on."""
         self._register()
         self._thread.start()
+        threading.Thread(target=self._renew_on, name="aios-grants", daemon=True).start()
+
+    @property
+    def silent(self) -> bool:
+        """Whether this process has proved nothing for a lease, by its own monotonic time: others may have its work."""
+        return time.monotonic() > self._alive_until
+
+    def current(self) -> UUID:
+        """The id to claim under. A process that was stopped, or whose database was away, first proves that it lives.
+
+        Raises:
+            DatabaseUnavailable: it cannot.
+        """
+        if self.silent:
+            self.beat(only_if_silent=True)
+        return self.id
+
+    def valid(self, token: UUID) -> bool:
+        """Whether a claim may still be executed: asked before a call that costs something."""
+        with self._lock:
+            return token not in self._void and not self.silent
 
     def stop(self) -> None:
         """Beat no more, and let recovery take what is still held at once."""
@@ -108,6 +131,7 @@ class Incarnation:
         finally:
             with self._lock:
                 del self._tokens[token]
+                self._void.discard(token)
 
     def hold(self, call: Claimed) -> None:
         """The claim succeeded: keep it and its grant alive."""
@@ -131,67 +155,87 @@ class Incarnation:
         with self._lock:
             return [call for call in self._tokens.values() if call is not None]
 
-    def beat(self) -> None:
-        """One heartbeat: renew the lease and the grants, stop what was taken away."""
+    def beat(self, *, only_if_silent: bool = False) -> None:
+        """One heartbeat: renew the lease, stop what was taken away, give back what was claimed without our knowing."""
+        with self._beating:
+            if only_if_silent and not self.silent:
+                return
+            now = time.monotonic()
+            with self._database.transaction(durable=False) as tx:
+                alive = workers.beat(tx, self.id, lease_seconds=self._settings.lease_seconds)
+            if alive:
+                self._alive_until = now + self._settings.lease_seconds
+                self._stop_lost()
+                self._give_back_orphans()
+            else:
+                self._begin_anew()
+
+    def renew(self) -> None:
+        """Keep the grants of what is executed here."""
+        held = [(call.pool, str(call.id)) for call in self.held()]
+        self._ready.renew(held, lease_seconds=self._settings.lease_seconds)
+
+    def _begin_anew(self) -> None:
+        """Declared dead: every claim so far is, or soon will be, somebody else's."""
+        log.warning("incarnation %s was declared dead; going on under a new one", self.id)
+        with self._lock:
+            self._void.update(self._tokens)
+        self.id = new_token()
+        self._register()
+        for call in self.held():
+            self._on_lost(call.id)
+
+    def _stop_lost(self) -> None:
         held = self.held()
-        with self._database.transaction(durable=False) as tx:
-            alive = workers.beat(tx, self.id, lease_seconds=self._settings.lease_seconds)
-        with self._database.transaction() as tx:
-            self._give_back_orphans(tx)
-            gone = workers.lost(tx, [(call.id, call.token) for call in held])
-        if not alive:
-            log.warning("incarnation %s was declared dead; going on under a new one", self.id)
-            self.id = new_token()
-            self._register()
+        with self._database.statement() as tx:
+            gone = set(workers.lost(tx, [(call.id, call.token) for call in held]))
+        with self._lock:
+            self._void.update(call.token for call in held if call.id in gone and call.token in self._tokens)
         for syscall in gone:
             self._on_lost(syscall)
-        lost = set(gone)
-        mine = [(call.pool, str(call.id)) for call in held if call.id not in lost]
-        self._ready.renew(mine, lease_seconds=self._settings.lease_seconds)
 
-    def _give_back_orphans(self, tx: Transaction) -> None:
-        """What is claimed for this process, but not by anything in it: the reply to the claim was lost."""
+    def _give_back_orphans(self) -> None:
+        """What is claimed for this process, but not by anything in it: the reply to the claim was lost.
+
+        The claims are read first and compared with what is known here afterwards: a token is known before its claim.
+        """
+        with self._database.statement() as tx:
+            claims = workers.claims(tx, self.id)
         with self._lock:
-            tokens, driven = list(self._tokens), list(self._driven)
-        orphans = workers.give_back_orphans(tx, self.id, tokens=tokens, driven=driven)
-        if orphans:
-            log.warning("gave back %d claims whose replies were lost", orphans)
+            calls = [token for token in claims.tokens if token not in self._tokens]
+            drives = [drive for drive in claims.drives if not self._driven[drive.agent]]
+        if calls or drives:
+            with self._database.transaction() as tx:
+                workers.give_back(tx, self.id, tokens=calls, drives=drives)
+            log.warning("gave back %d claims whose replies were lost", len(calls) + len(drives))
 
     def _register(self) -> None:
-        process = psutil.Process()
         row = workers.Process(
             incarnation=self.id,
             pools=self._role.pools,
-            host=host(),
-            pid=process.pid,
-            born=process.create_time(),
+            host=host.name(),
+            pid=os.getpid(),
+            born=host.birth(os.getpid()),
             concurrency=self._role.concurrency,
             programs=self._role.programs,
         )
+        now = time.monotonic()
         with self._database.transaction() as tx:
             workers.register(tx, row, lease_seconds=self._settings.lease_seconds)
+        self._alive_until = now + self._settings.lease_seconds
 
     def _beat_on(self) -> None:
+        self._repeat(self.beat, what="heartbeat")
+
+    def _renew_on(self) -> None:
+        """Apart from the heartbeat: a Redis that hangs must not make a live process look dead."""
+        self._repeat(self.renew, what="grants")
+
+    def _repeat(self, work: Callable[[], None], *, what: str) -> None:
         while not self._stop.wait(self._settings.heartbeat_seconds):
             try:
-                self.beat()
+                work()
             except AiosError as error:
-                log.warning("heartbeat: %s", error)
-
-
-def host() -> str:
-    """This machine and its process ids' namespace: pids are compared only within one."""
-    try:
-        namespace = os.readlink("/proc/self/ns/pid")  # noqa: PTH115  # it is no path, it is a name
-    except OSError:
-        namespace = "pid"
-    return f"{socket.gethostname()}/{namespace}"
-
-
-def is_alive(pid: int, born: float) -> bool:
-    """Whether this process of this host still runs (and is not another one with the same pid)."""
-    try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - born) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+                log.warning("%s: %s", what, error)
+            except Exception:
+                log.exception("%s raised; the next one tries again", what)

@@ -16,8 +16,8 @@ from aios.dispatch import agent_bell, chain_bell
 from aios.errors import AiosError, BrokerUnavailable, BudgetSpent, OutcomeUnknown, Quarantined, SyscallExpired
 from aios.kernel.words import Effect, Pool
 from aios.log import logger
+from aios.worker import host
 from aios.worker.drive import answer_waits
-from aios.worker.incarnation import host, is_alive
 
 if TYPE_CHECKING:
     from aios.db.session import Database
@@ -78,8 +78,8 @@ class Recovery:
     def _notice_local_deaths(self) -> None:
         """A process of this host that is gone is dead now, not when its lease ends."""
         with self.database.transaction() as tx:
-            for incarnation, pid, born in workers.on_host(tx, host()):
-                if not is_alive(pid, born):
+            for incarnation, pid, born in workers.on_host(tx, host.name()):
+                if not host.is_alive(pid, born):
                     workers.release(tx, incarnation)
 
     def _take_back(self, incarnation: UUID) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.acceptance.system import System
 
+    Fault = Callable[[System, Random], "Hit"]
+
 CLOCK_AHEAD = Path(__file__).parent / "crash" / "clock_ahead"
 
 
@@ -37,9 +39,6 @@ class Hit(NamedTuple):
     leases: int
     back: float
     kills: int = 1
-
-
-Fault = "Callable[[System, Random], Hit]"
 
 
 def worker_killed(system: System, random: Random) -> Hit:
@@ -62,8 +61,10 @@ def child_killed(system: System, random: Random) -> Hit:
 def engine_killed(system: System, random: Random) -> Hit:
     """SIGKILL of the engine, and a while without one."""
     system.down.add("engine")
-    system.units["engine"].kill()
+    os.kill(system.pid("engine"), signal.SIGSTOP)
+    time.sleep(0.05)
     leases = _llm_running(system)
+    system.units["engine"].kill()
     system.pause(random.uniform(0, 12))
     system.down.discard("engine")
     system.units["engine"].start()

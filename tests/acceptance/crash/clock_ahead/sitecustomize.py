@@ -3,23 +3,23 @@
 Stands in for libfaketime, which is not on every machine. Monotonic time stays: a wrong clock does not run at another speed.
 """
 
-import datetime
+import datetime as dt
 import time
 
 AHEAD_SECONDS = 120
 
 _time, _time_ns, _clock_gettime = time.time, time.time_ns, time.clock_gettime
-_datetime = datetime.datetime
+_datetime = dt.datetime
 
 
 class _Ahead(_datetime):
     @classmethod
     def now(cls, tz=None):
-        return _datetime.now(tz) + datetime.timedelta(seconds=AHEAD_SECONDS)
+        return _datetime.now(tz) + dt.timedelta(seconds=AHEAD_SECONDS)
 
     @classmethod
     def utcnow(cls):
-        return _datetime.now(datetime.UTC).replace(tzinfo=None) + datetime.timedelta(seconds=AHEAD_SECONDS)
+        return _datetime.now(dt.UTC).replace(tzinfo=None) + dt.timedelta(seconds=AHEAD_SECONDS)
 
 
 def _gettime(clock):
@@ -29,4 +29,4 @@ def _gettime(clock):
 time.time = lambda: _time() + AHEAD_SECONDS
 time.time_ns = lambda: _time_ns() + AHEAD_SECONDS * 1_000_000_000
 time.clock_gettime = _gettime
-datetime.datetime = _Ahead
+dt.datetime = _Ahead
