@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from aios.cli import screen
-from aios.cli.options import AsJson, DataDir, settings
+from aios.cli.options import AsJson, DataDir, connect
 from aios.errors import InvalidArgument
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -31,16 +31,9 @@ def prune(
 
     Example: aios prune --older-than 7d
     """
-    from aios.db.session import Database
-    from aios.worker.system import prune as remove
-
-    found = settings(data_dir)
-    age = timedelta(days=found.limits.retention_days) if older_than is None else _age(older_than)
-    database = Database(found.database_url)
-    try:
-        pruned = remove(database, older_than=age)._asdict()
-    finally:
-        database.close()
+    age = None if older_than is None else _age(older_than)
+    with connect(data_dir) as client:
+        pruned = client.prune(older_than=age)._asdict()
     if as_json:
         screen.show_json(pruned)
     else:

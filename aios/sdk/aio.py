@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Self
+from functools import partial
+from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar
 
 from aios.kernel.words import DEFAULT_PRIORITY
 from aios.sdk.client import Client, Result
 from aios.sdk.stream import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from types import TracebackType
 
     from aios.kernel.values import Json, JsonObject
     from aios.sdk.stream import Event
     from aios.settings import Settings
+    from aios.worker.system import Pruned
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_THREADS: Final = 16
 _STEP_SECONDS: Final = 1.0  # a cancelled coroutine leaves its thread behind for this long at most
 
 
@@ -35,6 +42,8 @@ class AsyncClient:
         """
         self._client = Client(settings, **values)
         self.settings = self._client.settings
+        # Threads of its own: those of the event loop would be held by waits, and `aclose` could not wait for them.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aios-client")
 
     async def submit(
         self,
@@ -47,7 +56,7 @@ class AsyncClient:
         tenant: str = "default",
     ) -> str:
         """Put an agent in the process table and ring; gives its id. It is durable when this returns."""
-        return await asyncio.to_thread(
+        return await self._call(
             self._client.submit,
             program,
             task,
@@ -63,7 +72,7 @@ class AsyncClient:
         end = None if seconds is None else time.monotonic() + seconds
         while True:
             left = _STEP_SECONDS if end is None else end - time.monotonic()
-            found = await asyncio.to_thread(self._client.result, agent, timeout=max(0.0, min(left, _STEP_SECONDS)))
+            found = await self._call(self._client.result, agent, timeout=max(0.0, min(left, _STEP_SECONDS)))
             if found.ended or (end is not None and left <= _STEP_SECONDS):
                 return found
 
@@ -81,19 +90,19 @@ class AsyncClient:
 
     async def get(self, agent: str) -> JsonObject:
         """One agent's row of the process table."""
-        return await asyncio.to_thread(self._client.get, agent)
+        return await self._call(self._client.get, agent)
 
     async def list(self, *, state: str | None = None, limit: int = 100) -> Sequence[JsonObject]:
         """The newest agents, newest first."""
-        return await asyncio.to_thread(self._client.list, state=state, limit=limit)
+        return await self._call(self._client.list, state=state, limit=limit)
 
     async def find(self, part: str) -> str:
         """The id of the one agent whose id begins or ends with `part`; `last`: the newest agent."""
-        return await asyncio.to_thread(self._client.find, part)
+        return await self._call(self._client.find, part)
 
     async def journal(self, agent: str) -> Sequence[JsonObject]:
         """An agent's syscalls in order, with how long each waited and ran, in milliseconds."""
-        return await asyncio.to_thread(self._client.journal, agent)
+        return await self._call(self._client.journal, agent)
 
     async def stream(self, agent: str) -> AsyncIterator[str]:
         """An agent's tokens as they come, until it has ended: every text once and in order."""
@@ -104,28 +113,28 @@ class AsyncClient:
     async def watch(self, agent: str, *, wait: bool = True) -> AsyncIterator[Event]:
         """The same with beginnings and ends of syscalls, and a `Silence` at least once per second."""
         events: Iterator[Event] = self._client.watch(agent, wait=wait)
-        while (event := await asyncio.to_thread(next, events, None)) is not None:
+        while (event := await self._call(_following, events)) is not None:
             yield event
 
     async def cancel(self, agent: str) -> Sequence[str]:
         """Cancel an agent and its children; gives the ids of those that were cancelled."""
-        return await asyncio.to_thread(self._client.cancel, agent)
+        return await self._call(self._client.cancel, agent)
 
     async def questions(self, agent: str | None = None) -> Sequence[JsonObject]:
         """Questions of `agent.ask` that wait for a human: of one agent, or of all."""
-        return await asyncio.to_thread(self._client.questions, agent)
+        return await self._call(self._client.questions, agent)
 
     async def answer(self, agent: str, answer: Json, *, seq: str | None = None) -> None:
         """Answer an agent's oldest open question, or the one of request `seq`."""
-        await asyncio.to_thread(self._client.answer, agent, answer, seq=seq)
+        await self._call(self._client.answer, agent, answer, seq=seq)
 
     async def retry(self, agent: str) -> None:
         """Let a failed agent go on from its journal, as after a fix of its program."""
-        await asyncio.to_thread(self._client.retry, agent)
+        await self._call(self._client.retry, agent)
 
     async def programs(self) -> Sequence[JsonObject]:
         """The programs that workers have loaded, with their sources and errors."""
-        return await asyncio.to_thread(self._client.programs)
+        return await self._call(self._client.programs)
 
     async def schedule(
         self,
@@ -139,33 +148,37 @@ class AsyncClient:
         replace: bool = False,
     ) -> JsonObject:
         """Start an agent at every tick of a cron expression."""
-        return await asyncio.to_thread(
+        return await self._call(
             self._client.schedule, name, cron, program, task, timezone=timezone, priority=priority, replace=replace
         )
 
     async def schedules(self) -> Sequence[JsonObject]:
         """All schedules by name, each with when it is due next and its last run."""
-        return await asyncio.to_thread(self._client.schedules)
+        return await self._call(self._client.schedules)
 
     async def unschedule(self, name: str) -> None:
         """Forget a schedule and its history; agents that it started go on."""
-        await asyncio.to_thread(self._client.unschedule, name)
+        await self._call(self._client.unschedule, name)
 
     async def run_now(self, name: str) -> str:
         """Start a schedule's agent now, besides its ticks; gives the agent's id."""
-        return await asyncio.to_thread(self._client.run_now, name)
+        return await self._call(self._client.run_now, name)
 
     async def schedule_history(self, name: str, *, limit: int = 100) -> Sequence[JsonObject]:
         """A schedule's runs, newest first."""
-        return await asyncio.to_thread(self._client.schedule_history, name, limit=limit)
+        return await self._call(self._client.schedule_history, name, limit=limit)
 
     async def counters(self) -> dict[str, int]:
         """What recovery has done since the database was made."""
-        return await asyncio.to_thread(self._client.counters)
+        return await self._call(self._client.counters)
+
+    async def prune(self, *, older_than: timedelta | None = None) -> Pruned:
+        """Remove agents that ended longer ago than that, with their journals, memories and files; gives how much went."""
+        return await self._call(self._client.prune, older_than=older_than)
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await asyncio.to_thread(self._client.close)
+        """Close the connections, after what cancelled coroutines left behind has ended."""
+        await asyncio.to_thread(self._close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -174,3 +187,14 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    async def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
+
+    def _close(self) -> None:
+        self._threads.shutdown(wait=True)
+        self._client.close()
+
+
+def _following(events: Iterator[Event]) -> Event | None:
+    return next(events, None)
