@@ -85,7 +85,7 @@ class LimitSettings(_Section):
     value_bytes: int = Field(4_000_000, description="Longest journalled value (arguments or result) of one syscall.")
     queued_agents: int = Field(100_000, description="Agents that may wait to be started.")
     message_bytes: int = Field(2_048, description="Longest body of a Celery message.")
-    retention_days: float = Field(30.0, description="Ended agents are pruned after this time.")
+    retention_days: float = Field(30.0, ge=0, le=36_500, description="Ended agents are pruned after this time.")
 
 
 class Settings(BaseSettings):

@@ -28,6 +28,7 @@ log = logger(__name__)
 _MOST_TICKS: Final = 1000  # of one ring; the next one is a second later
 _BROKEN_PAUSE: Final = timedelta(hours=1)
 _UNUSED: Final = timedelta(hours=1)  # of what may be shared: what is being written may not be referred to yet
+_EVER: Final = timedelta(days=36_500)
 
 
 class Pruned(NamedTuple):
@@ -67,7 +68,7 @@ def prune(database: Database, *, older_than: timedelta) -> Pruned:
     if older_than < timedelta(0):
         raise InvalidArgument("older_than", str(older_than), "give an age that is not negative")
     with database.transaction() as tx:
-        ended, unused = retention.cutoff(tx, older_than), retention.cutoff(tx, _UNUSED)
+        ended, unused = retention.cutoff(tx, min(older_than, _EVER)), retention.cutoff(tx, _UNUSED)
     return Pruned(
         agents=_all(database, lambda tx: retention.drop_agents(tx, before=ended)),
         schedule_runs=_all(database, lambda tx: retention.drop_runs(tx, before=ended)),

@@ -301,6 +301,11 @@ def test_a_blob_being_pruned_is_stored_anew(database: Database) -> None:
         assert files.read(tx, f"/agents/{agent}/a", version=None).data == b"data"
 
 
+def test_an_age_beyond_all_calendars_removes_nothing(database: Database) -> None:
+    add_agent(database, days_ago=400)
+    assert prune(database, older_than=timedelta.max).agents == 0
+
+
 def test_a_negative_age_is_refused(database: Database) -> None:
     with pytest.raises(InvalidArgument, match="older_than"):
         prune(database, older_than=timedelta(days=-1))
