@@ -18,6 +18,7 @@ from aios.errors import (
     DatabaseUnavailable,
     FinalError,
     Ignored,
+    ProgramBroke,
     ProgramStuck,
     UnknownProgram,
     did_you_mean,
@@ -123,7 +124,12 @@ class Drive:
         agent = Agent(id=driven.id, tools=program.tools, parent_id=driven.parent_id)
         run = Run(program.start(agent, driven.task), issuer)
         with self.watchdog.watch(lambda stack: self._stuck(driven, stack)):
-            issued = run.advance(entries)
+            try:
+                issued = run.advance(entries)
+            except BaseException:
+                with suppress(ProgramBroke):  # its branches are dropped in order too; what was raised matters more
+                    run.evict()
+                raise
             if run.outcome is None:
                 run.evict()
         return Progress(issued, issuer.children, run.outcome)
