@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aios.errors import AiosError, Misconfigured
@@ -81,7 +82,7 @@ def _postgres(settings: "Settings") -> Iterator[Finding]:
         if server.state != "ok":
             yield Finding(name, "unchecked", "Postgres does not answer")
         else:
-            yield _look(name, lambda check=check: check(database))  # type: ignore[misc]  # mypy knows no default here
+            yield _look(name, partial(check, database))
     if server.state == "ok":
         database.close()
 
@@ -164,20 +165,27 @@ def _redis(settings: "Settings") -> str:
 
 
 def _engine(settings: "Settings") -> str:
-    import httpx
-
     url = settings.engine_url
     if not url:
         raise Misconfigured("no engine is configured", "run `aios up`, or set AIOS_ENGINE_URL")
-    headers = {"authorization": f"Bearer {settings.llm.api_key}"} if settings.llm.api_key else {}
-    try:
-        answer = httpx.get(f"{url.rstrip('/')}/info", headers=headers, timeout=5.0, trust_env=False)
-        answer.raise_for_status()
-        info = answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise _Wrong(f"{url} does not answer /info: {error}", "start it, or correct AIOS_ENGINE_URL") from None
+    info = _info(url, api_key=settings.llm.api_key)
     most = int(info.get("max_concurrent_requests") or settings.llm.slots)
     text = f"{info.get('model_id')} at {url}, {settings.llm.slots} slots of its {most}"
     if settings.llm.slots > most:
         raise _Wrong(text, f"set AIOS_LLM__SLOTS to {most} or less")
     return text
+
+
+def _info(url: str, *, api_key: str) -> "JsonObject":
+    import httpx
+
+    headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/info", headers=headers, timeout=5.0, trust_env=False)
+        answer.raise_for_status()
+        info = answer.json()
+        if not isinstance(info, dict):
+            raise ValueError("what it says is no JSON object")
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise _Wrong(f"{url} does not answer /info: {error}", "start it, or correct AIOS_ENGINE_URL") from None
+    return info

@@ -1,0 +1,318 @@
+"""The command line as a user has it: a system of real processes brought up, used, misused and brought down."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.timeout(240)
+
+PROGRAMS = {
+    "asks": """
+        @program
+        async def asks(agent, task):
+            answer = await agent.ask("Which?", choices=["left", "right"])
+            return {"answer": answer}
+    """,
+    "sleeps": """
+        @program
+        async def sleeps(agent, task):
+            await agent.sleep(3600)
+    """,
+    "breaks": """
+        @program
+        async def breaks(agent, task):
+            raise ValueError("it broke on purpose")
+    """,
+    "spoilt": "def spoilt(:",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        assert self.code in (0, 1), self.err
+        return json.loads(self.out)
+
+
+class Cli:
+    """`aios ...` in a process of its own, on one data directory."""
+
+    def __init__(self, data_dir: Path, agents: Path) -> None:
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith("AIOS_")}
+        self.env |= {"AIOS_DATA_DIR": str(data_dir), "AIOS_AGENTS_PATH": str(agents), "AIOS_EMBEDDER": "hashing"}
+        self.data_dir = data_dir
+
+    def __call__(self, *arguments: str, stdin: str = "", timeout: float = 60) -> Answer:
+        done = subprocess.run(
+            self.argv(*arguments),
+            env=self.env,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            cwd=self.data_dir,
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(self.argv(*arguments), env=self.env, stdout=pipe, stderr=pipe, text=True)
+
+    def argv(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "aios", *arguments]
+
+    def submit(self, program: str, task: str = "x") -> str:
+        return str(self("submit", program, task, "--json").json["id"])
+
+    def until(self, agent: str, state: str, *, seconds: float = 30) -> Any:
+        end = time.monotonic() + seconds
+        while (row := self("show", agent, "--json").json["agent"])["state"] != state:
+            assert time.monotonic() < end, row
+        return row
+
+
+@pytest.fixture(scope="module")
+def cli(tmp_path_factory) -> Iterator[Cli]:
+    agents = tmp_path_factory.mktemp("agents")
+    for name, code in PROGRAMS.items():
+        (agents / name).mkdir()
+        lines = [line.removeprefix("        ") for line in code.splitlines()]
+        (agents / name / "agent.py").write_text("\n".join(["from aios import program", *lines]))
+    cli = Cli(tmp_path_factory.mktemp("data"), agents)
+    up = cli("up", "--detach", "--backend", "simulated", "--no-flower", timeout=150)
+    assert up.code == 0, up.err
+    pids = [process["pid"] for process in cli("status", "--json").json["processes"]]
+    try:
+        yield cli
+    finally:
+        down = cli("down", timeout=90)
+    assert down.code == 0
+    assert "worker-agent" in down.err
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    assert cli("status", "--json").json["processes"] == []
+
+
+def test_a_program_is_run_to_its_result(cli) -> None:
+    answer = cli("run", "echo", "Say hello.")
+    assert answer.code == 0, answer.err
+    assert answer.out.strip()
+    assert re.fullmatch(r"agent [0-9a-f-]{36}\n", answer.err)
+
+
+def test_submit_prints_an_id_that_result_takes(cli) -> None:
+    agent = cli("submit", "echo", "-", "--priority", "1", stdin="from standard input").out.strip()
+    answer = cli("result", agent, "--timeout", "30", "--json")
+    assert answer.code == 0
+    assert answer.json.keys() == {"id", "state", "result", "error"}
+    assert (answer.json["id"], answer.json["state"], answer.json["error"]) == (agent, "done", None)
+    assert answer.json["result"]
+
+
+def test_ps_and_show_keep_to_the_shapes_that_scripts_rely_on(cli) -> None:
+    agent = cli.submit("echo", "hello")
+    cli("result", agent)
+    newest = cli("ps", "--json").json[0]
+    assert newest.keys() == {"id", "program", "state", "priority", "created_at"}
+    assert (newest["id"], newest["program"], newest["state"], newest["priority"]) == (agent, "echo", "done", 5)
+    shown = cli("show", "last", "--json").json
+    assert shown.keys() == {"agent", "syscalls"}
+    assert (shown["agent"]["id"], shown["agent"]["task"]) == (agent, "hello")
+    (call,) = shown["syscalls"]
+    assert call.keys() == {"seq", "kind", "op", "state", "attempt", "waiting_ms", "running_ms"}
+    assert (call["seq"], call["kind"], call["op"], call["state"], call["attempt"]) == ("1", "llm", "chat", "done", 1)
+    assert call["waiting_ms"] >= 0
+    assert call["running_ms"] > 0
+
+
+def test_tables_are_plain_in_a_pipe(cli) -> None:
+    agent = cli.submit("echo")
+    cli("result", agent)
+    assert re.search(rf"^{agent} +echo +done +5 ", cli("ps").out, re.MULTILINE)
+    shown = cli("show", agent).out
+    assert re.search(r"^1 +llm\.chat +done +1 +\d", shown, re.MULTILINE)
+    assert re.search(r"^in all +1 syscalls, waiting .*, running ", shown, re.MULTILINE)
+
+
+def test_status_names_processes_urls_and_the_data_directory(cli) -> None:
+    status = cli("status", "--json").json
+    assert status.keys() == {"processes", "urls", "data_dir"}
+    assert status["data_dir"] == str(cli.data_dir)
+    assert {p["pool"] for p in status["processes"]} >= {"agent", "llm", "memory", "storage", "tool", "system"}
+    assert all(p.keys() == {"name", "pool", "pid", "state"} and p["state"] == "running" for p in status["processes"])
+    assert status["urls"].keys() == {"database", "redis", "engine"}
+
+
+def test_logs_give_what_the_result_says(cli) -> None:
+    agent = cli.submit("echo", "hello")
+    followed = cli("logs", "-f", agent)
+    assert followed.code == 0
+    text = cli("result", agent).out
+    assert followed.out == f"--- 1 llm.chat\n{text}"
+    assert cli("logs", agent[-12:]).out == followed.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("submit", "ecko", "x"), "unknown program 'ecko'; did you mean 'echo'?"),
+        (("submit", "echo", " "), "invalid task ' ': say what the agent should do"),
+        (("submit", "echo", "x", "--priority", "10"), "invalid priority 10: give a whole number from 0 "),
+        (("submit", "echo", "x", "--budget", "gold=1"), "invalid budget 'gold': a budget is one of children, "),
+        (("submit", "spoilt", "x"), "unknown program 'spoilt'"),
+        (("result", "ffffffff"), "no agent 'ffffffff'"),
+        (("show", "nonsense"), "no agent 'nonsense'"),
+        (("ps", "--state", "asleep"), "invalid state 'asleep': give one of queued, running"),
+        (("cron", "add", "x", "at noon", "echo", "x"), "invalid cron expression 'at noon'"),
+    ],
+)
+def test_a_callers_mistake_is_one_clear_line_and_code_2(cli, arguments, line) -> None:
+    answer = cli(*arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(f"aios: {line}")
+    assert answer.err.count("\n") == 1
+
+
+def test_a_task_of_5_mb_is_refused_in_one_line(cli) -> None:
+    answer = cli("submit", "echo", "-", stdin="x" * 5_000_000)
+    assert answer.code == 2
+    assert "invalid task '(too long)': it has 50000" in answer.err
+
+
+def test_a_programs_own_error_is_told_with_code_1(cli) -> None:
+    answer = cli("run", "breaks", "x")
+    assert (answer.code, answer.out) == (1, "")
+    assert "failed: ProgramFailed: ValueError: it broke on purpose" in answer.err
+    failed = cli("result", "last", "--json")
+    assert (failed.code, failed.json["state"], failed.json["result"]) == (1, "failed", None)
+    assert failed.json["error"]["args"][:2] == ["ValueError", "it broke on purpose"]
+    assert cli("retry", "last").code == 0
+    assert cli("result", "last").code == 1
+
+
+def test_a_spoilt_program_is_listed_with_its_error_and_harms_no_other(cli) -> None:
+    rows = {row["name"]: row for row in cli("programs", "--json").json}
+    assert rows.keys() >= {"echo", "asks", "sleeps", "breaks", "spoilt"}
+    assert "SyntaxError" in rows["spoilt"]["error"]
+    assert rows["echo"]["error"] is None
+    assert re.search(r"^spoilt .*ERROR: SyntaxError", cli("programs").out, re.MULTILINE)
+    assert {row["name"] for row in cli("programs", "--tools", "--json").json} >= {"calculator", "clock"}
+
+
+def test_an_agents_question_is_answered(cli) -> None:
+    agent = cli.submit("asks")
+    cli.until(agent, "waiting")
+    (question,) = (row for row in cli("questions", "--json").json if row["agent_id"] == agent)
+    assert (question["question"], question["choices"]) == ("Which?", ["left", "right"])
+    assert cli("answer", agent, "up").code == 2
+    assert cli("answer", agent, "left").code == 0
+    assert cli("result", agent, "--json").json["result"] == {"answer": "left"}
+
+
+def test_a_killed_agent_is_cancelled(cli) -> None:
+    agent = cli.submit("sleeps")
+    assert cli("kill", agent).out == f"{agent}\n"
+    assert cli("result", agent, "--json").json["state"] == "cancelled"
+    assert cli("kill", agent).code == 2
+
+
+def test_who_stops_waiting_leaves_the_agent_running(cli) -> None:
+    watching = cli.start("run", "sleeps", "x")
+    assert watching.stderr is not None
+    agent = watching.stderr.readline().split()[1]
+    cli.until(agent, "waiting")
+    watching.send_signal(signal.SIGINT)
+    _, said = watching.communicate(timeout=20)
+    assert watching.returncode == 130
+    assert f"agent {agent} goes on; see `aios logs -f {agent}`" in said
+    looked = cli("result", agent, "--timeout", "0", "--json")
+    assert (looked.code, looked.json["state"]) == (1, "waiting")
+    cli("kill", agent)
+
+
+def test_a_further_worker_serves_and_leaves(cli) -> None:
+    worker = cli.start("worker", "llm,memory", "--concurrency", "3")
+    try:
+        end = time.monotonic() + 60
+        while "llm 11" not in cli("doctor").out:
+            assert worker.poll() is None
+            assert time.monotonic() < end
+    finally:
+        worker.terminate()
+        worker.communicate(timeout=30)
+    assert worker.returncode == 0
+
+
+def test_the_doctor_names_the_spoilt_program_and_nothing_else(cli) -> None:
+    answer = cli("doctor", "--json")
+    wrong = [check["name"] for check in answer.json["checks"] if check["state"] != "ok"]
+    assert (answer.code, answer.json["ok"], wrong) == (1, False, ["programs"])
+    told = cli("doctor")
+    assert told.code == 1
+    assert "programs: mend them (`aios programs` shows why)" in told.err
+
+
+def test_a_schedule_lives_its_life(cli) -> None:
+    assert cli("cron", "add", "news", "0 7 * * MON", "echo", "x", "--timezone", "Europe/Berlin").code == 0
+    (row,) = cli("cron", "list", "--json").json
+    assert (row["name"], row["cron"], row["timezone"], row["program"]) == (
+        "news",
+        "0 7 * * MON",
+        "Europe/Berlin",
+        "echo",
+    )
+    agent = cli("cron", "run-now", "news").out.strip()
+    assert cli("result", agent).code == 0
+    assert [run["agent_id"] for run in cli("cron", "history", "news", "--json").json] == [agent]
+    assert cli("cron", "remove", "news").code == 0
+    assert cli("cron", "remove", "news").code == 2
+
+
+def test_the_database_fits_and_prune_counts(cli) -> None:
+    assert cli("db", "check").code == 0
+    assert cli("db", "current").out.strip()
+    assert cli("db", "upgrade").code == 0
+    assert cli("db", "downgrade", "no-such").code in (1, 2)
+    assert cli("prune", "--older-than", "30d", "--json").json["agents"] == 0
+
+
+def test_help_is_quick_as_it_loads_none_of_the_heavy_libraries(cli) -> None:
+    code = "import sys, aios.cli.main; print(*{'sqlalchemy', 'celery', 'alembic', 'rich', 'redis'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], env=cli.env, capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    assert cli("--help").code == 0
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 0.6  # CPU: a busy machine does not count
+
+
+def test_two_systems_side_by_side_know_nothing_of_each_other(cli, tmp_path) -> None:
+    assert cli("status", "--json", "--data-dir", str(tmp_path)).json["processes"] == []
+    answer = cli("ps", "--data-dir", str(tmp_path))
+    assert (answer.code, answer.err) == (
+        1,
+        "aios: no database is configured; run `aios up`, or set AIOS_DATABASE_URL\n",
+    )
+    again = cli("up", "--detach")
+    assert again.code == 1
+    assert "a system already runs on" in again.err
