@@ -13,6 +13,7 @@ from celery import Celery, chain
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from aios import broker
 from aios.errors import BrokerUnavailable
 from aios.kernel.words import LEAST_URGENT, Pool
 from aios.log import logger
@@ -56,6 +57,7 @@ class Publisher:
     """Publishes bells. Its Celery app knows no tasks."""
 
     def __init__(self, url: str) -> None:
+        broker.mend()
         self._where = where(url)
         self._app = Celery("aios-publisher", broker=url, set_as_current=False)
         self._app.conf.update(

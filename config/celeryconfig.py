@@ -26,6 +26,7 @@ task_ignore_result = True
 task_acks_late = False
 task_track_started = False
 
+worker_consumer = "tasks.consumer:Consumer"
 worker_prefetch_multiplier = 1
 worker_pool_start_method = "spawn"  # a fork after psycopg's threads would hang
 worker_enable_remote_control = True  # Flower asks workers through it

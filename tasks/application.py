@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from celery import Celery, signals
 from celery.exceptions import Ignore
 
+from aios import broker
 from aios.errors import AiosError, BadMessage, Ignored
 from aios.log import logger
 from tasks import process
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 log = logger(__name__)
 
-app = Celery("aios", set_as_current=True)
+broker.mend()
+app = Celery("aios", set_as_current=True, task_cls="tasks.doorbell:Doorbell")
 app.config_from_object("config.celeryconfig")
 
 
@@ -40,7 +42,7 @@ def _answer(work: Callable[[], None]) -> None:
         raise Ignore from None
     except BadMessage as error:
         log.warning("%s", error)
-        process.count_refused()
+        broker.message_refused.send(sender=None, why=str(error))
         raise Ignore from None
     except AiosError as error:  # before anything was claimed: the bell rings again
         log.warning("%s", error)
@@ -55,6 +57,13 @@ def _log(**_: object) -> None:
 @signals.celeryd_after_setup.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _start(instance: process.CeleryWorker, **_: object) -> None:
     process.start_worker(instance)
+
+
+@broker.message_refused.connect  # type: ignore[untyped-decorator]  # celery has no types
+@signals.task_unknown.connect  # type: ignore[untyped-decorator]  # celery has no types
+@signals.task_rejected.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _count_refused(**_: object) -> None:
+    process.count_refused()
 
 
 @signals.worker_ready.connect  # type: ignore[untyped-decorator]  # celery has no types

@@ -124,9 +124,12 @@ def id_in(task: str, value: object) -> UUID:
 
 
 def count_refused() -> None:
-    """Count a refused message."""
-    with kernel().parts.database.transaction() as tx:
-        recovery.count(tx, refused=1)
+    """Count a refused message, if that can be done now."""
+    try:
+        with kernel().parts.database.statement() as tx:
+            recovery.count(tx, refused=1)
+    except AiosError as error:
+        log.warning("not counted: %s", error)
 
 
 def _start(role: Role) -> None:
