@@ -184,8 +184,8 @@ def _info(url: str, *, api_key: str) -> "JsonObject":
         answer = httpx.get(f"{url.rstrip('/')}/info", headers=headers, timeout=5.0, trust_env=False)
         answer.raise_for_status()
         info = answer.json()
-        if not isinstance(info, dict):
-            raise ValueError("what it says is no JSON object")
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise _Wrong(f"{url} does not answer /info: {error}", "start it, or correct AIOS_ENGINE_URL") from None
+    if not isinstance(info, dict):
+        raise _Wrong(f"what {url} answers to /info is no JSON object", "start it, or correct AIOS_ENGINE_URL")
     return info
