@@ -67,7 +67,7 @@ def _checked(system: System, name: str, wave: list[Errand], *, hit: Hit, tally: 
 
 def check_tally(system: System, tally: Tally) -> dict[str, int]:
     """What must be true of the whole run; a run that provoked neither a stale write nor a lost doorbell proves nothing."""
-    counters = system.client.counters()
+    counters = system.counters()
     assert counters["fenced"] >= 1, f"void: no stale write was refused {counters}"
     assert counters["rung_again"] >= 1, f"void: no doorbell was lost {counters}"
     late = percentile(tally.each, 95)

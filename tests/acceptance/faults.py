@@ -114,7 +114,8 @@ def clock_ahead(system: System, random: Random) -> Hit:
     name = random.choice(system.workers())
     unit = system.units[name]
     right = unit.process
-    unit.process = dataclasses.replace(right, env={**right.env, "PYTHONPATH": str(CLOCK_AHEAD)})
+    path = os.pathsep.join(filter(None, (str(CLOCK_AHEAD), os.environ.get("PYTHONPATH", ""))))
+    unit.process = dataclasses.replace(right, env={**right.env, "PYTHONPATH": path})
     try:
         return _kill(system, [name])
     finally:

@@ -214,6 +214,13 @@ class System:
         with psycopg.connect(self.services.database_url, connect_timeout=5, autocommit=True) as connection:
             return connection.execute(statement, values).fetchall()
 
+    def counters(self) -> dict[str, int]:
+        """What recovery has counted since the database was made."""
+        names = ("rung_again", "fenced", "requeued", "refused")
+        return dict(
+            zip(names, map(int, map(str, self.query(f"SELECT {', '.join(names)} FROM recovery")[0])), strict=True)
+        )
+
     def script(self, **parts: object) -> None:
         """Tell the scripted engine what to answer from now on."""
         body = json.dumps(parts).encode()
