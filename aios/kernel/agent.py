@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random as random_numbers
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from aios.kernel.chat import Reply, Sampling, ToolCall, Usage, check_messages
 from aios.kernel.ids import new_id
 from aios.kernel.replay import ContinueAsNew
 from aios.kernel.request import Gather, Request, last
+from aios.kernel.values import canonical
 from aios.kernel.words import check_priority
 
 if TYPE_CHECKING:
@@ -256,6 +258,9 @@ def _llm_args(sampling: Sampling | None, options: JsonObject, **rest: Json) -> J
         raise InvalidArgument("option", ", ".join(options), f"an LLM request takes {names}") from error
     args: JsonObject = {"sampling": chosen.to_json()}
     args.update({name: value for name, value in rest.items() if value})
+    if "schema" in args:  # as text: jsonb forgets the order of its fields, and a model answers in that order
+        canonical(args["schema"], what="schema")
+        args["schema"] = json.dumps(args["schema"], ensure_ascii=False)
     return args
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -33,7 +34,7 @@ def prompt_of(call: Claimed, *, spec: Callable[[str], ToolSpec]) -> Prompt:
         messages=with_memories(call.messages, recalled),
         text=payload.get("prompt"),
         tools=[spec(name) for name in payload.get("tools", ())],
-        schema=payload.get("schema"),
+        schema=json.loads(payload["schema"]) if "schema" in payload else None,
         sampling=_repeatable(Sampling.from_json(payload.get("sampling", {})), call.id),
         model=payload.get("model", ""),
         trace={SYSCALL_HEADER: str(call.id), CLAIM_HEADER: str(call.token)},

@@ -32,7 +32,7 @@ def test_a_prompt_carries_the_conversation_the_tools_and_the_names_of_syscall_an
 
 
 def test_a_completion_has_a_text_and_a_schema():
-    prompt = prompt_of(claimed({"sampling": {}, "prompt": "Once", "schema": {"type": "string"}}), spec=no_tools)
+    prompt = prompt_of(claimed({"sampling": {}, "prompt": "Once", "schema": '{"type": "string"}'}), spec=no_tools)
     assert (prompt.text, prompt.schema) == ("Once", {"type": "string"})
 
 
