@@ -49,16 +49,25 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class ToolExample:
+    """A request in a user's words, and the arguments of the call that meets it: what small models learn a tool from."""
+
+    request: str
+    arguments: JsonObject
+
+
+@dataclass(frozen=True)
 class ToolSpec:
     """A tool as a model sees it; `parameters` is a JSON schema of an object."""
 
     name: str
     description: str
     parameters: JsonObject
+    examples: tuple[ToolExample, ...] = ()
 
     def to_json(self) -> JsonObject:
-        """A JSON object with the three fields."""
-        return asdict(self)
+        """A JSON object with name, description and parameters: what OpenAI calls a function."""
+        return {"name": self.name, "description": self.description, "parameters": self.parameters}
 
 
 @dataclass(frozen=True)

@@ -127,12 +127,7 @@ def outcome(finish: Finish, *, core: str) -> Outcome:
     message: JsonObject = {"role": "assistant", "content": clean(finish.text)}
     if finish.tool_calls:
         message["tool_calls"] = [call.to_json() for call in finish.tool_calls]
-    usage: JsonObject = {
-        "prompt_tokens": finish.usage.prompt_tokens,
-        "completion_tokens": finish.usage.completion_tokens,
-    }
-    result = {"finish_reason": finish.reason, "usage": usage, "core": core}
-    return Outcome(result=result, message=message, usage=finish.usage, core=core)
+    return Outcome(result={"finish_reason": finish.reason}, message=message, usage=finish.usage, core=core)
 
 
 class Feed:

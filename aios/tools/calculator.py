@@ -36,6 +36,9 @@ def calculator(expression: str) -> Number:
         expression: numbers, + - * / // % **, parentheses, pi, e, tau, and the functions abs, ceil, cos, exp, factorial,
             floor, gcd, hypot, log, log10, log2, max, min, round, sin, sqrt, tan. Angles are in radians.
             Example: "sqrt(2) * (3 + 4) ** 2".
+
+    Examples:
+        What is 12 + 30? -> {"expression": "12 + 30"}
     """
     shown = expression[:_LONGEST]
     try:

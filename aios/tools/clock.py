@@ -21,6 +21,9 @@ def clock(zone: str = "UTC") -> JsonObject:
 
     Args:
         zone: an IANA time zone, such as "UTC", "Europe/Berlin" or "America/New_York".
+
+    Examples:
+        What time is it in Berlin? -> {"zone": "Europe/Berlin"}
     """
     return told(datetime.now(tz=UTC), zone)
 

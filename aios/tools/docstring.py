@@ -1,10 +1,14 @@
-"""A function's docstring, read for what a model must know: what the function does and what each argument means."""
+"""A function's docstring, read for what a model must know: what the function does, what each argument means, examples."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from aios.kernel.chat import ToolExample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,10 +18,11 @@ _ARGUMENT: Final = re.compile(r"^\*{0,2}(\w+)(?: *\([^)]*\))?: *(.*)$")
 
 
 class Docstring(NamedTuple):
-    """A docstring's parts: the text before the first section, and the arguments' descriptions by name."""
+    """A docstring's parts: the text before the first section, the arguments' descriptions by name, and examples."""
 
     description: str
     arguments: dict[str, str]
+    examples: tuple[ToolExample, ...] = ()
 
 
 def read(function: Callable[..., object]) -> Docstring:
@@ -27,11 +32,13 @@ def read(function: Callable[..., object]) -> Docstring:
     for line in inspect.cleandoc(function.__doc__ or "").splitlines():
         heading = _SECTION.match(line)
         if heading:
-            section = "Args" if heading[1] == "Arguments" else heading[1]
+            section = {"Arguments": "Args", "Example": "Examples"}.get(heading[1], heading[1])
         sections.setdefault(section, [])
         if not heading:
             sections[section].append(line)
-    return Docstring(_one_line(sections[""]), _arguments(sections.get("Args", [])))
+    return Docstring(
+        _one_line(sections[""]), _arguments(sections.get("Args", [])), _examples(sections.get("Examples", []))
+    )
 
 
 def _arguments(lines: list[str]) -> dict[str, str]:
@@ -47,6 +54,18 @@ def _arguments(lines: list[str]) -> dict[str, str]:
         elif name:
             found[name].append(line)
     return {name: _one_line(text) for name, text in found.items()}
+
+
+def _examples(lines: list[str]) -> tuple[ToolExample, ...]:
+    """Lines of the form `request -> {arguments as JSON}`; other lines are for people."""
+    found = []
+    for line in lines:
+        request, _, arguments = line.strip().rpartition(" -> ")
+        with suppress(ValueError):
+            value = json.loads(arguments)
+            if request and isinstance(value, dict):
+                found.append(ToolExample(request, value))
+    return tuple(found)
 
 
 def _indentation(line: str) -> int:

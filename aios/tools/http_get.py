@@ -131,6 +131,9 @@ def http_get_tool(fetcher: Fetcher) -> Tool:
 
         Args:
             url: the address, with http:// or https://.
+
+        Examples:
+            Fetch https://example.org/page. -> {"url": "https://example.org/page"}
         """
         return fetcher.fetch(url)
 

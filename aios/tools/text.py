@@ -29,6 +29,9 @@ def text(operation: Operation, text: Given, find: Given = "", replacement: Given
         text: the text.
         find: what "replace" replaces and "count" counts, exactly as written.
         replacement: what "replace" puts in its place.
+
+    Examples:
+        Write 'good morning' in upper case. -> {"operation": "upper", "text": "good morning"}
     """
     if operation in _PLAIN:
         return _PLAIN[operation](text)

@@ -109,5 +109,5 @@ def _tool(function: Callable[..., Json], *, name: str | None, effect: str, timeo
         raise InvalidArgument("timeout_seconds", timeout_seconds, "give more than 0")
     text = docstring.read(function)
     arguments = Arguments(function, text.arguments)
-    spec = ToolSpec(called, text.description or called, arguments.schema)
+    spec = ToolSpec(called, text.description or called, arguments.schema, text.examples)
     return Tool(spec, function, arguments, Effect(effect), timeout_seconds)

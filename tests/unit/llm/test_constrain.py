@@ -1,10 +1,11 @@
 import json
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from aios.kernel.chat import ToolCall, ToolSpec, Usage
+from aios.kernel.chat import ToolCall, ToolExample, ToolSpec, Usage
 from aios.kernel.ports import Finish
 from aios.llm.constrain import constrain, plain, sample, strict
 
@@ -36,9 +37,21 @@ def finish(text):
 
 def test_the_prompt_shows_each_tool_an_example_and_ends_where_the_model_goes_on():
     text = constrain(messages=ASKED, tools=[CALCULATOR, MAILER]).text
-    assert "- calculator(expression: string): Evaluate an arithmetic expression." in text
+    assert "# Evaluate an arithmetic expression.\nRequest: Evaluate an arithmetic expression: 2 + 2\n" in text
     assert 'Call: {"name": "calculator", "arguments": {"expression": "2 + 2"}}' in text
     assert text.endswith("Request: What is 17 * 23?\nCall:")
+
+
+def test_a_tools_own_examples_are_shown_in_a_users_words():
+    spec = replace(CALCULATOR, examples=(ToolExample("What is 1 + 1?", {"expression": "1 + 1"}),))
+    text = constrain(messages=ASKED, tools=[spec]).text
+    assert 'Request: What is 1 + 1?\nCall: {"name": "calculator", "arguments": {"expression": "1 + 1"}}' in text
+    assert "2 + 2" not in text
+
+
+def test_a_system_message_stands_first():
+    messages = [{"role": "system", "content": "Be brief."}, *ASKED]
+    assert constrain(messages=messages, tools=[CALCULATOR]).text.startswith("Be brief.\n\n")
 
 
 def test_a_call_and_a_reply_are_told_apart():
@@ -67,6 +80,14 @@ def test_earlier_calls_and_results_are_in_the_prompt_and_ids_count_on():
     )
     said = asked.read(finish('{"name": "calculator", "arguments": {"expression": "1"}}'))
     assert said.tool_calls[0].id == "call_2"
+
+
+def test_examples_end_with_a_reply_once_a_result_is_there_and_not_before():
+    past = ToolCall("calculator", {"expression": "1"}, "call_1").to_json()
+    told = [*ASKED, {"role": "assistant", "content": "", "tool_calls": [past]}, {"role": "tool", "content": "1"}]
+    ending = 'Result: 42\nCall: {"name": "answer", "arguments": {"text": "42"}}'
+    assert ending in constrain(messages=told, tools=[CALCULATOR]).text
+    assert ending not in constrain(messages=ASKED, tools=[CALCULATOR]).text
 
 
 def test_a_tool_named_answer_does_not_hide_the_reply():

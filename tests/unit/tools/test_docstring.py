@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aios.kernel.chat import ToolExample
 from aios.tools import docstring
 
 
@@ -16,7 +17,7 @@ def test_the_text_before_the_sections_is_the_description():
             What was done.
         """
 
-    assert docstring.read(function) == ("Do it. Well, and fast.", {})
+    assert docstring.read(function) == ("Do it. Well, and fast.", {}, ())
 
 
 def test_arguments_may_have_types_colons_and_several_lines():
@@ -43,4 +44,16 @@ def test_arguments_may_have_types_colons_and_several_lines():
 
 
 def test_no_docstring_is_an_empty_one():
-    assert docstring.read(lambda: None) == ("", {})
+    assert docstring.read(lambda: None) == ("", {}, ())
+
+
+def test_examples_are_requests_with_the_arguments_of_their_calls():
+    def function():
+        """Do it.
+
+        Examples:
+            Add 1 and 2. -> {"a": 1, "b": 2}
+            Anything else is for people -> like this
+        """
+
+    assert docstring.read(function).examples == (ToolExample("Add 1 and 2.", {"a": 1, "b": 2}),)
