@@ -34,7 +34,8 @@ _LOAD = text(
     """
     SELECT r.seq, r.label, r.digest, r.pending, r.settled, s.state, s.error,
            CASE WHEN c.digest IS NULL THEN s.result
-                ELSE s.result || jsonb_build_object('message', c.messages -> -1) END AS result
+                ELSE s.result || jsonb_build_object('message', c.messages -> -1, 'usage', s.usage, 'core', s.core)
+           END AS result
     FROM requests r
     LEFT JOIN syscalls s ON s.request_id = r.id AND r.pending = 0
     LEFT JOIN contexts c ON c.digest = s.context

@@ -245,8 +245,8 @@ def reply(result: JsonObject) -> Reply:
         text=message.get("content") or "",
         tool_calls=tuple(ToolCall.from_json(c) for c in message.get("tool_calls", ())),
         finish_reason=result["finish_reason"],
-        usage=Usage(**result["usage"]),
-        core=result.get("core", ""),
+        usage=Usage(**(result.get("usage") or {})),
+        core=result.get("core") or "",
     )
 
 

@@ -52,9 +52,9 @@ class Request(Generic[T]):
     @property
     def label(self) -> str:
         """What is asked, cut short, for people."""
-        parts = short(self.args, 100)
+        parts = short(self.args, 80)
         if self.messages:
-            parts += f" after {short(self.messages[-1].get('content', ''), 60)} ({len(self.messages)} messages)"
+            parts += f" after {short(self.messages[-1].get('content', ''), 32)} ({len(self.messages)} messages)"
         return f"{self.name} {parts}"
 
     def fingerprint(self, chains: Chains) -> tuple[bytes, list[bytes]]:

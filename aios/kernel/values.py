@@ -31,13 +31,16 @@ def canonical(value: Json, *, what: str = "value") -> bytes:
     return encoded
 
 
+_DIGEST_BYTES = 20  # 80 bits against a collision that somebody looks for; every context stores two of them
+
+
 def digest(*parts: bytes) -> bytes:
-    """SHA-256 of the parts, each preceded by its length, so that no two lists of parts collide."""
+    """SHA-256 of the parts, cut to 20 bytes; each part is preceded by its length, so that no two lists collide."""
     state = hashlib.sha256()
     for part in parts:
         state.update(len(part).to_bytes(8, "big"))
         state.update(part)
-    return state.digest()
+    return state.digest()[:_DIGEST_BYTES]
 
 
 def clean(text: str) -> str:
