@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, text
@@ -40,6 +40,18 @@ class Driven:
     children: int
     budgets: JsonObject
     tree_tokens: int
+
+
+class Wanted(NamedTuple):
+    """The driver that an agent waits for.
+
+    Attributes:
+        somewhere: a live worker has loaded the program.
+    """
+
+    program: str
+    priority: int
+    somewhere: bool
 
 
 _CLAIM = text(
@@ -105,7 +117,13 @@ _RETRY = text(
     """
 )
 
-_RUNNABLE = text("SELECT runnable AND state IN ('queued', 'waiting') FROM agents WHERE id = :id")
+_WANTED = text(
+    """
+    SELECT program, priority, EXISTS (
+        SELECT FROM workers w WHERE w.alive_until > clock_timestamp() AND a.program = ANY(w.programs)) AS somewhere
+    FROM agents a WHERE id = :id AND runnable AND state IN ('queued', 'waiting')
+    """
+)
 
 _QUEUED = text("SELECT count(*) FROM (SELECT 1 FROM agents WHERE runnable AND driver IS NULL LIMIT :limit) waiting")
 
@@ -164,7 +182,9 @@ def cancel(tx: Transaction, agent: UUID) -> tuple[list[UUID], list[tuple[UUID, s
     Raises:
         NotFound: there is no such agent.
     """
-    ended = list(tx.execute(_CANCEL, {"id": agent}).scalars())
+    ended: list[UUID] = []
+    while found := list(tx.execute(_CANCEL, {"id": agent}).scalars()):
+        ended += found  # once more: a child may have been started while this waited for its parent's row
     if not ended and tx.execute(text("SELECT 1 FROM agents WHERE id = :id"), {"id": agent}).first() is None:
         raise NotFound("agent", str(agent))
     return ended, drop_open(tx, ended)
@@ -186,9 +206,10 @@ def retry(tx: Transaction, agent: UUID) -> int:
     raise AgentEnded(str(agent), state)
 
 
-def runnable(tx: Transaction, agent: UUID) -> bool:
-    """Whether an agent waits for a driver."""
-    return bool(tx.execute(_RUNNABLE, {"id": agent}).scalar())
+def wanted(tx: Transaction, agent: UUID) -> Wanted | None:
+    """What an agent that waits for a driver needs; None when it waits for none."""
+    row = tx.execute(_WANTED, {"id": agent}).first()
+    return None if row is None else Wanted(*row)
 
 
 def priority(tx: Transaction, agent: UUID) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import text
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from aios.db.session import Transaction
+
+T = TypeVar("T")
 
 BATCH = 500
 """Rows that one tick touches of each kind at most: a tick stays short however much there is to do."""
@@ -142,6 +144,13 @@ class Dead(NamedTuple):
     crashes: int
 
 
+class Page(NamedTuple, Generic[T]):
+    """Some of many rows; `last` is the id to go on after, None at the end."""
+
+    rows: list[T]
+    last: UUID | None
+
+
 class Waiting(NamedTuple):
     """A chain of queued syscalls that should be ready or granted."""
 
@@ -205,18 +214,26 @@ def overrun(tx: Transaction) -> list[tuple[UUID, float]]:
     return [(row.id, float(row.seconds)) for row in tx.execute(_OVERRUN, {"batch": BATCH})]
 
 
-def queued(tx: Transaction, *, older_seconds: float, after: UUID) -> list[Waiting]:
+def queued(tx: Transaction, *, older_seconds: float, after: UUID) -> Page[Waiting]:
     """Queued syscalls older than that, with the links behind them, by id from `after` on."""
     rows = tx.execute(_QUEUED, {"age": older_seconds, "after": after, "batch": BATCH}).all()
-    links: dict[UUID, list[Link]] = {}
-    for row in tx.execute(_LINKS, {"requests": [row.request_id for row in rows]}):
-        links.setdefault(row.request_id, []).append(Link(row.pool, row.op, row.id))
-    return [Waiting(row.priority, tuple(links[row.request_id])) for row in rows if row.request_id in links]
+    links: dict[UUID, list[Link]] = {row.id: [] for row in rows}
+    first: dict[UUID, UUID] = {row.request_id: row.id for row in rows}
+    for row in tx.execute(_LINKS, {"requests": list(first)}):
+        links[first[row.request_id]].append(Link(row.pool, row.op, row.id))
+    # Between the two statements a worker may have claimed the first link: then the rest is not to be rung.
+    found = [
+        Waiting(row.priority, tuple(links[row.id]))
+        for row in rows
+        if links[row.id][:1] and links[row.id][0].id == row.id
+    ]
+    return Page(found, rows[-1].id if len(rows) == BATCH else None)
 
 
-def runnable(tx: Transaction, *, after: UUID) -> list[tuple[UUID, int]]:
+def runnable(tx: Transaction, *, after: UUID) -> Page[tuple[UUID, int]]:
     """(agent, priority) of the agents that wait for a driver, by id from `after` on."""
-    return [(row.id, row.priority) for row in tx.execute(_RUNNABLE, {"after": after, "batch": BATCH})]
+    rows = tx.execute(_RUNNABLE, {"after": after, "batch": BATCH}).all()
+    return Page([(row.id, row.priority) for row in rows], rows[-1].id if len(rows) == BATCH else None)
 
 
 def running(tx: Transaction) -> list[tuple[str, str]]:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import select
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from aios.errors import DatabaseUnavailable, Misconfigured, SchemaMismatch
@@ -16,10 +24,16 @@ from aios.errors import DatabaseUnavailable, Misconfigured, SchemaMismatch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import psycopg
+    from sqlalchemy.pool import ConnectionPoolEntry
+
 Transaction = Connection
 """A connection inside a transaction; who gets one never commits it."""
 
 _RETRIABLE_SQLSTATES = frozenset({"40001", "40P01", "53100", "53200", "53300", "57P01", "57P02", "57P03", "25006"})
+
+_IDLE_MS = 8000
+"""A process that is stopped in the middle of a transaction holds row locks, perhaps recovery's own, for so long at most."""
 
 _FORM = "postgresql://user:password@host:port/database"
 _MISSING_SQLSTATES = frozenset({"42P01", "42703"})
@@ -50,11 +64,13 @@ class Database:
                     connect_args={
                         "connect_timeout": 5,
                         "application_name": "aios",
-                        "options": "-c idle_in_transaction_session_timeout=30000 -c statement_timeout=30000",
+                        "options": f"-c idle_in_transaction_session_timeout={_IDLE_MS} -c statement_timeout=30000",
                         "keepalives_idle": 10,
                     },
                     json_serializer=_dump,
                 )
+                event.listen(self._engine, "checkin", _mark_used)
+                event.listen(self._engine, "checkout", _refuse_dead)
             return self._engine
 
     @property
@@ -115,6 +131,25 @@ class Database:
             if self._engine is not None:
                 self._engine.dispose()
                 self._engine = None
+
+
+def _mark_used(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = True
+
+
+def _refuse_dead(connection: psycopg.Connection[object], record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Do not hand out a connection that the server has closed: after a restart every pooled one would cost an error.
+
+    An idle connection has nothing to say but that. Looking takes microseconds, where asking takes a round trip. A new
+    one is not looked at: SQLAlchemy replaces a refused one once only.
+    """
+    if "used" not in record.info:
+        return
+    poll = select.poll()
+    if not connection.closed:
+        poll.register(connection.fileno(), select.POLLIN)
+    if connection.closed or poll.poll(0):
+        raise DisconnectionError
 
 
 def _parsed(url: str) -> URL:

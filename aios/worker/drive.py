@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from aios.worker.watchdog import Watchdog
 
 log = logger(__name__)
+
+_PASS_ON_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -112,10 +115,14 @@ class Drive:
             agents.give_back(tx, driven)
 
     def _refuse(self, agent: UUID) -> NoReturn:
-        with self.database.transaction() as tx:
-            runnable = agents.runnable(tx, agent)
-        if not runnable:  # ended, waiting or paused: its grant must not hold a place
+        with self.database.statement() as tx:
+            wanted = agents.wanted(tx, agent)
+        if wanted is None:  # ended, waiting or paused: its grant must not hold a place
             self.dispatch.ring(done=[("agent", str(agent))])
+        elif wanted.program not in self.programs and wanted.somewhere:
+            time.sleep(_PASS_ON_SECONDS)  # a worker that has the program may be busy: do not play ball with the message
+            bell = agent_bell(agent, priority=wanted.priority)
+            self.dispatch.ring(done=[("agent", str(agent))], add=[bell])
         raise Ignored
 
     def _advance(self, driven: Driven, entries: Mapping[str, Entry]) -> Progress:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
 from aios.db import agents, recovery, syscalls, workers
@@ -20,6 +21,8 @@ from aios.worker import host
 from aios.worker.drive import answer_waits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aios.db.session import Database
     from aios.dispatch import Dispatch
     from aios.ready import Bell
@@ -28,9 +31,11 @@ if TYPE_CHECKING:
 log = logger(__name__)
 
 _START = UUID(int=0)
-_UNHEARD_SECONDS = (
-    2.0  # a queued row this old should be ready or granted: else its ring was lost before it reached Redis
-)
+_UNHEARD_SECONDS = 2.0  # a queued row this old should be ready or granted: else its ring was lost on the way to Redis
+_PAGES = 4
+
+Read: TypeAlias = "Callable[[UUID], tuple[list[Bell], UUID | None]]"
+"""Reads the bells of one page of rows that wait, from an id on."""
 
 
 @dataclass
@@ -169,22 +174,36 @@ class Recovery:
         return limits
 
     def _unheard(self) -> list[Bell]:
-        """Bells for a batch of rows that wait in Postgres but that Redis does not know; the next tick looks further on."""
-        bells, self._seen_syscall, self._seen_agent = self._batch(
-            self._seen_syscall, self._seen_agent, older_seconds=_UNHEARD_SECONDS
+        """Bells for rows that wait in Postgres but that Redis does not know; the next tick looks further on."""
+        bells, self._seen_syscall = self._some(
+            partial(self._queued, older_seconds=_UNHEARD_SECONDS), self._seen_syscall
         )
+        more, self._seen_agent = self._some(self._runnable, self._seen_agent)
+        bells += more
         unknown = set(self.dispatch.ready.missing([(bell.key, bell.id) for bell in bells]))
         return [bell for bell in bells if (bell.key, bell.id) in unknown]
 
-    def _batch(self, syscall: UUID, agent: UUID, *, older_seconds: float) -> tuple[list[Bell], UUID, UUID]:
+    @staticmethod
+    def _some(read: Read, after: UUID) -> tuple[list[Bell], UUID]:
+        """A few pages: a tick stays short however much waits."""
+        bells: list[Bell] = []
+        for _ in range(_PAGES):
+            more, last = read(after)
+            bells += more
+            if last is None:
+                return bells, _START
+            after = last
+        return bells, after
+
+    def _queued(self, after: UUID, *, older_seconds: float) -> tuple[list[Bell], UUID | None]:
         with self.database.transaction() as tx:
-            chains = recovery.queued(tx, older_seconds=older_seconds, after=syscall)
-            idle = recovery.runnable(tx, after=agent)
-        bells = [chain_bell(chain.links, priority=chain.priority) for chain in chains]
-        bells += [agent_bell(found, priority=priority) for found, priority in idle]
-        last_syscall = chains[-1].links[0].id if len(chains) == recovery.BATCH else _START
-        last_agent = idle[-1][0] if len(idle) == recovery.BATCH else _START
-        return bells, last_syscall, last_agent
+            page = recovery.queued(tx, older_seconds=older_seconds, after=after)
+        return [chain_bell(chain.links, priority=chain.priority) for chain in page.rows], page.last
+
+    def _runnable(self, after: UUID) -> tuple[list[Bell], UUID | None]:
+        with self.database.transaction() as tx:
+            page = recovery.runnable(tx, after=after)
+        return [agent_bell(agent, priority=priority) for agent, priority in page.rows], page.last
 
     def _rebuild(self) -> None:
         """Fill the sets from Postgres, running grants first, and only then allow new grants."""
@@ -194,12 +213,11 @@ class Recovery:
         with self.database.transaction() as tx:
             running = recovery.running(tx)
         ready.renew(running, lease_seconds=self.settings.worker.lease_seconds)
-        syscall = agent = _START
-        while True:
-            bells, syscall, agent = self._batch(syscall, agent, older_seconds=0)
-            ready.put(bells)
-            if syscall == _START and agent == _START:
-                break
+        for read in (partial(self._queued, older_seconds=0.0), self._runnable):
+            last: UUID | None = _START
+            while last is not None:
+                bells, last = read(last)
+                ready.put(bells)
         ready.open()
 
     def _tick_on(self) -> None:

@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aios.errors import Signal
+from aios.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+log = logger(__name__)
 
 _PERIOD_SECONDS = 0.25
 _INSIST_SECONDS = 2.0
@@ -80,9 +83,13 @@ class Watchdog:
 
     def _interrupt(self, watch: _Watch, *, insist: bool) -> None:
         if not watch.told:
-            watch.told = True
             frame = sys._current_frames().get(watch.thread)  # noqa: SLF001  # documented for debuggers: there is no other way
-            watch.on_stuck("".join(traceback.format_stack(frame)) if frame else "")
+            try:
+                watch.on_stuck("".join(traceback.format_stack(frame)) if frame else "")
+            except Exception:
+                log.exception("a program is stuck, which cannot be recorded now; the next look tries again")
+                return
+            watch.told = True
         with watch.lock:
             if not watch.over:
                 _raise_in(watch.thread, Interrupted)
