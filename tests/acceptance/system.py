@@ -86,6 +86,7 @@ class System:
         self.units: dict[str, Unit] = {}
         self.down: set[str] = set()
         self.restarts = 0
+        self.client: Client | None = None
 
     # --- life -------------------------------------------------------------------------------------------------------------
 
@@ -104,6 +105,8 @@ class System:
 
     def stop(self) -> None:
         """Stop everything; nothing that was started lives on."""
+        if self.client is not None:
+            self.client.close()
         for name, unit in self.units.items():
             if name != "engine":
                 unit.kill()
