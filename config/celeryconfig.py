@@ -14,6 +14,7 @@ broker_transport_options = BROKER_OPTIONS
 broker_connection_retry = True
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
+broker_channel_error_retry = True  # a Redis that refuses writes for want of memory is tried again, not a reason to end
 
 imports = ("tasks.agent", "tasks.llm", "tasks.memory", "tasks.storage", "tasks.tool", "tasks.system")
 task_routes = queues()
