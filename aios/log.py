@@ -7,7 +7,6 @@ import logging
 import sys
 from typing import Literal
 
-
 _CHATTY = ("alembic", "httpx2", "celery.worker.strategy", "celery.app.trace", "kombu")
 """Loggers that tell every message or every HTTP call at INFO; they are heard at DEBUG."""
 

@@ -57,6 +57,7 @@ class Database:
             if self._engine is None:
                 self._engine = create_engine(
                     self._url,
+                    isolation_level="AUTOCOMMIT",  # the hot path is single statements; a transaction says that it is one
                     pool_size=self._pool_size,
                     max_overflow=2,
                     pool_timeout=10,
@@ -88,10 +89,12 @@ class Database:
         Raises:
             DatabaseUnavailable: Postgres is gone, starting, full or read-only, or it broke a deadlock: retry.
         """
-        with self._translated(), self.engine.begin() as connection:
-            if not durable:
-                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-            yield connection
+        with self._translated(), self.engine.connect() as pooled:
+            connection = pooled.execution_options(isolation_level="READ COMMITTED")
+            with connection.begin():
+                if not durable:
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+                yield connection
 
     @contextmanager
     def statement(self) -> Iterator[Transaction]:
@@ -101,7 +104,7 @@ class Database:
             DatabaseUnavailable: as `transaction`.
         """
         with self._translated(), self.engine.connect() as connection:
-            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -148,7 +148,7 @@ class Client(Schedules):
         Raises:
             NotFound: there is no such agent.
         """
-        with self._parts.database.transaction() as tx:
+        with self._parts.database.statement() as tx:
             found = views.agent(tx, parse_id(agent))
         if found is None:
             raise NotFound("agent", agent)
@@ -158,13 +158,13 @@ class Client(Schedules):
         """The newest agents, newest first."""
         if state is not None and state not in set(AgentState):
             raise InvalidArgument("state", state, "give one of " + ", ".join(s.value for s in AgentState))
-        with self._parts.database.transaction() as tx:
+        with self._parts.database.statement() as tx:
             return views.agents(tx, state=state, limit=limit)
 
     def journal(self, agent: str) -> Sequence[JsonObject]:
         """An agent's syscalls in order, with how long each waited and ran, in milliseconds."""
         self.get(agent)
-        with self._parts.database.transaction() as tx:
+        with self._parts.database.statement() as tx:
             return views.syscalls(tx, parse_id(agent))
 
     def find(self, part: str) -> str:
@@ -178,7 +178,7 @@ class Client(Schedules):
             newest = self.list(limit=1)
             found = [newest[0]["id"]] if newest else []
         elif _PART.fullmatch(part):
-            with self._parts.database.transaction() as tx:
+            with self._parts.database.statement() as tx:
                 found = views.matching(tx, part.lower())
         else:
             found = [parse_id(part)]
@@ -226,7 +226,7 @@ class Client(Schedules):
 
     def questions(self, agent: str | None = None) -> Sequence[JsonObject]:
         """Questions of `agent.ask` that wait for a human: of one agent, or of all."""
-        with self._parts.database.transaction() as tx:
+        with self._parts.database.statement() as tx:
             return views.questions(tx, parse_id(agent) if agent else None)
 
     def answer(self, agent: str, answer: Json, *, seq: str | None = None) -> None:
@@ -260,12 +260,12 @@ class Client(Schedules):
 
     def programs(self) -> Sequence[JsonObject]:
         """The programs that workers have loaded, with their sources and errors."""
-        with self._parts.database.transaction() as tx:
+        with self._parts.database.statement() as tx:
             return workers.known_programs(tx)
 
     def counters(self) -> dict[str, int]:
         """What recovery has done since the database was made: `rung_again`, `fenced`, `requeued`, `refused`."""
-        with self._parts.database.transaction() as tx:
+        with self._parts.database.statement() as tx:
             return recovery.counters(tx)
 
     def prune(self, *, older_than: timedelta | None = None) -> Pruned:
@@ -288,7 +288,7 @@ class Client(Schedules):
         self.close()
 
     def _result(self, agent: UUID) -> Result:
-        with self._parts.database.transaction() as tx:
+        with self._parts.database.statement() as tx:
             row = views.result(tx, agent)
         if row is None:
             raise NotFound("agent", str(agent))

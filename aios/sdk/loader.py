@@ -1,5 +1,6 @@
-"""Loading programs: by path (one folder each, `agent.py` beside an `agent.toml`) and by entry point. One bad folder spoils
-only itself: its error is listed, the others are loaded.
+"""Loading programs: by path (one folder each, `agent.py` beside an `agent.toml`) and by entry point.
+
+One bad folder spoils only itself: its error is listed, the others are loaded.
 """
 
 from __future__ import annotations

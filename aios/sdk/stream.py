@@ -145,7 +145,7 @@ class _Syscall:
             yield Silence()
 
     def _look(self) -> JsonObject:
-        with self._parts.database.transaction() as tx:
+        with self._parts.database.statement() as tx:
             found = views.generation(tx, self._row["id"])
         if found is None:
             raise NotFound("syscall", str(self._row["id"]))
@@ -191,7 +191,7 @@ def _common(one: str, other: str) -> int:
 
 
 def _state(parts: Parts, agent: UUID) -> AgentState:
-    with parts.database.transaction() as tx:
+    with parts.database.statement() as tx:
         row = views.result(tx, agent)
     if row is None:
         raise NotFound("agent", str(agent))
@@ -199,7 +199,7 @@ def _state(parts: Parts, agent: UUID) -> AgentState:
 
 
 def _new(parts: Parts, agent: UUID, seen: set[UUID]) -> list[JsonObject]:
-    with parts.database.transaction() as tx:
+    with parts.database.statement() as tx:
         found = [row for row in views.generations(tx, agent) if row["id"] not in seen]
     seen.update(row["id"] for row in found)
     return found

@@ -75,8 +75,8 @@ class Drive:
             Ignored: it is not runnable, or not by this process.
         """
         with self.incarnation.driving(agent):
-            driven = patiently(lambda: self._claim(agent), what=f"agent {agent}")
-            progress = self._progress(driven)
+            driven, entries = patiently(lambda: self._claim(agent), what=f"agent {agent}")
+            progress = self._progress(driven, entries)
             bells = patiently(lambda: self._record(driven, progress), what=f"agent {agent}")
         self.dispatch.ring(done=[("agent", str(agent))], add=bells)
         if progress.outcome is not None and not isinstance(progress.outcome, Continued):
@@ -86,16 +86,19 @@ class Drive:
                 if call.waits_for:
                     self._wake_parents(UUID(call.waits_for))
 
-    def _claim(self, agent: UUID) -> Driven:
+    def _claim(self, agent: UUID) -> tuple[Driven, Mapping[str, Entry]]:
+        """Claim an agent and read its journal. Should that fail in between, the heartbeat gives the claim back."""
         incarnation = self.incarnation.current()
         with self.database.statement() as tx:
             driven = agents.claim(tx, agent, incarnation=incarnation, programs=list(self.programs))
-        return driven or self._refuse(agent)
+            if driven is not None:
+                return driven, journal.load(tx, agent, generation=driven.generation)
+        return self._refuse(agent)
 
-    def _progress(self, driven: Driven) -> Progress:
+    def _progress(self, driven: Driven, entries: Mapping[str, Entry]) -> Progress:
         """Run the program as far as the journal reaches; whatever it or the kernel raises ends the agent, never sticks it."""
         try:
-            return self._advance(driven, patiently(lambda: self._load(driven), what=f"agent {driven.id}"))
+            return self._advance(driven, entries)
         except Interrupted:
             patiently(lambda: self._give_back(driven), what=f"agent {driven.id}")
             raise Ignored from None
@@ -104,10 +107,6 @@ class Drive:
         except Exception as error:
             log.exception("agent %s: its drive raised", driven.id)
             return Progress([], [], Raised(FinalError(f"{type(error).__name__}: {error}")))
-
-    def _load(self, driven: Driven) -> Mapping[str, Entry]:
-        with self.database.statement() as tx:
-            return journal.load(tx, driven.id, generation=driven.generation)
 
     def _give_back(self, driven: Driven) -> None:
         """After an interrupt: nothing happens when the watchdog has failed the agent, else it is driven again."""
@@ -163,7 +162,7 @@ class Drive:
 
     def known_programs(self) -> set[str]:
         """Names of the programs that this process or any other has loaded."""
-        with self.database.transaction() as tx:
+        with self.database.statement() as tx:
             told = {row["name"] for row in workers.known_programs(tx) if not row["error"]}
         return told | set(self.programs)
 
@@ -230,7 +229,7 @@ class _Issuer:
 
 def answer_waits(database: Database, dispatch: Dispatch, child: UUID | None = None) -> int:
     """Answer the waits for ended children (one child, or all): their parents may go on. How many there were."""
-    with database.transaction() as tx:
+    with database.statement() as tx:
         found = recovery.waits(tx, child)
     for row in found:
         error: AiosError | None = None

@@ -62,7 +62,7 @@ class Recovery:
         with self.database.transaction(durable=False) as guard:
             if not recovery.lock(guard):
                 return False
-            with self.database.transaction() as tx:
+            with self.database.statement() as tx:
                 settled = recovery.tick(tx, lease_seconds=self.settings.worker.lease_seconds)
             self._bury(settled=settled)
             self._end_overdue()
@@ -75,7 +75,7 @@ class Recovery:
 
     def _bury(self, *, settled: bool) -> None:
         self._notice_local_deaths()
-        with self.database.transaction() as tx:
+        with self.database.statement() as tx:
             found = recovery.dead(tx, settled=settled)
         for incarnation in found:
             self._take_back(incarnation)
@@ -88,7 +88,7 @@ class Recovery:
                     workers.release(tx, incarnation)
 
     def _take_back(self, incarnation: UUID) -> None:
-        with self.database.transaction() as tx:
+        with self.database.statement() as tx:
             held, driven = recovery.held_by(tx, incarnation), recovery.driven_by(tx, incarnation)
         log.info("incarnation %s is dead: %d syscalls, %d drives", incarnation, len(held), len(driven))
         for call in held:
@@ -125,7 +125,7 @@ class Recovery:
     # --- the overdue and the due ----------------------------------------------------------------------------------------
 
     def _end_overdue(self) -> None:
-        with self.database.transaction() as tx:
+        with self.database.statement() as tx:
             late = recovery.overdue(tx, lease_seconds=self.settings.worker.lease_seconds)
             over = recovery.overrun(tx)
         for row in late:
