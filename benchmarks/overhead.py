@@ -65,13 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measure(folder: Path, plan: Plan, console: Console, *, soak: int = 0) -> dict[str, object]:
     """All figures of one run."""
-    with Fleet(folder, slots=LLM_THREADS, engine=("--zero-latency", "--slots", "64")) as fleet:
+    with Fleet(folder, slots=LLM_THREADS, engine=("--zero-latency", "--slots", "64", "--context", "400000")) as fleet:
         with console.status("bare Celery"):
             found: dict[str, object] = _bare(fleet, plan)
         fleet.worker("agent", queues="agent", concurrency=AGENT_THREADS)
         fleet.worker("llm", queues="llm", concurrency=LLM_THREADS)
         with console.status("idle"):
             found |= _idle(fleet, plan)
+        with console.status("a talk of 100 turns"):
+            found |= _talk(fleet, 100)
         for agents in plan.agents:
             with console.status(f"{agents} agents"):
                 found |= _load(fleet, agents, plan.calls)
@@ -123,6 +125,14 @@ def _idle(fleet: Fleet, plan: Plan) -> dict[str, object]:
     return {"idle_p50_ms": _quantile(took, 0.5), "idle_p99_ms": _quantile(took, 0.99)}
 
 
+def _talk(fleet: Fleet, turns: int) -> dict[str, object]:
+    """How long an agent takes from an answer to its next request, at the beginning and at the end of a long journal."""
+    agent = _run(fleet, 1, turns, program="talk")[0]
+    rows = fleet.client.journal(agent)
+    took = [(after["created_at"] - before["finished_at"]).total_seconds() * 1000 for before, after in pairwise(rows)]
+    return {"resume_ms_at_turn_5": _quantile(took[:10], 0.5), "resume_ms_at_turn_100": _quantile(took[-10:], 0.5)}
+
+
 def _load(fleet: Fleet, agents: int, calls: int) -> dict[str, object]:
     cpu, commits, messages, started = fleet.cpu_seconds(), fleet.commits(), fleet.messages(), time.monotonic()
     _run(fleet, agents, calls)
@@ -150,8 +160,8 @@ def _soak(fleet: Fleet, syscalls: int) -> dict[str, object]:
     }
 
 
-def _run(fleet: Fleet, agents: int, calls: int) -> list[str]:
-    ids = [fleet.client.submit("calls", calls) for _ in range(agents)]
+def _run(fleet: Fleet, agents: int, calls: int, *, program: str = "calls") -> list[str]:
+    ids = [fleet.client.submit(program, calls) for _ in range(agents)]
     for agent in ids:
         result = fleet.client.result(agent, timeout=600)
         if result.value != calls:
