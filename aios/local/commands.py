@@ -80,8 +80,3 @@ def engine(data_dir: Path, *, backend: str, port: int, slots: int) -> tuple[str,
 def migrate() -> tuple[str, ...]:
     """Brings the database to this version's migrations."""
     return (sys.executable, "-m", "aios", "db", "upgrade")
-
-
-def on_worker_death(pid: int) -> None:
-    """Release the work of a dead worker process at once."""
-    del pid  # leases do it until the kernel offers a quicker way

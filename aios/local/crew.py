@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from aios.errors import AiosError
@@ -61,7 +60,6 @@ class Crew:
         *,
         wake: Event,
         stopping: Callable[[], bool],
-        on_worker_death: Callable[[int], None],
         changed: Callable[[], None],
         came_up: Callable[[str], None],
     ) -> None:
@@ -71,18 +69,15 @@ class Crew:
             logs: folder of the log files, one per process.
             wake: set when something may have happened (a child ended); cleared here.
             stopping: whether the system shall stop.
-            on_worker_death: called, on a thread of its own, with the pid of a dead process that serves a pool.
             changed: called after a process has changed its state.
             came_up: called with the name of a process when it is ready for the first time.
         """
         self._logs = logs
         self._wake = wake
         self._stopping = stopping
-        self._on_worker_death = on_worker_death
         self._changed = changed
         self._came_up = came_up
         self._members: list[Member] = []
-        self._hooks = ThreadPoolExecutor(1, thread_name_prefix="worker-death")
 
     def add(self, process: Process) -> None:
         """Start a process; one that others need, a server or a step, is also waited for.
@@ -137,7 +132,6 @@ class Crew:
 
     def stop(self) -> None:
         """Stop everything: workers all at once, then the servers they use, last started first."""
-        self._hooks.shutdown(wait=False, cancel_futures=True)
         others = [member.unit for member in self._members if not member.unit.process.server]
         _stop_together(others)
         for member in reversed(self._members):
@@ -186,11 +180,9 @@ class Crew:
     def _died(self, member: Member, death: Death) -> None:
         if not member.came_up:
             raise member.unit.failure(death)
-        name, pool = member.unit.process.name, member.unit.process.pool
+        name = member.unit.process.name
         pause = member.put_off()
         log.warning("%s (pid %d) ended with code %d; again in %.2f s", name, death.pid, death.code, pause)
-        if pool and death.pid:
-            self._hooks.submit(self._report, death.pid)
 
     def _again(self, member: Member) -> None:
         try:
@@ -198,13 +190,6 @@ class Crew:
         except (AiosError, OSError) as error:
             pause = member.put_off()
             log.warning("%s cannot start (%s); again in %.2f s", member.unit.process.name, error, pause)
-
-    def _report(self, pid: int) -> None:
-        try:
-            self._on_worker_death(pid)
-        except Exception:
-            # A boundary: whatever the hook ran into, leases free the dead worker's work a little later.
-            log.exception("the death of worker %d could not be reported", pid)
 
 
 def _stop_together(units: list[Unit]) -> None:

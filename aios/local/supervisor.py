@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aios import settings
-from aios.local import commands, folder, leftovers, state
+from aios.local import folder, leftovers, state
 from aios.local.detached import start_detached
 from aios.local.parts import Plan, parts
 from aios.local.process import birth
@@ -33,7 +33,6 @@ def up(
     backend: str = "llama",
     flower: bool = True,
     progress: Callable[[str], None] = _silent,
-    on_worker_death: Callable[[int], None] = commands.on_worker_death,
 ) -> Status:
     """Start the system of a data directory.
 
@@ -43,7 +42,6 @@ def up(
         backend: the local engine's: `llama`, `scripted` or `simulated`.
         flower: whether Flower is started too.
         progress: called with the name of each process that is ready, and last with `ready`.
-        on_worker_death: called with the pid of a dead worker; a detached system always uses the default.
 
     Raises:
         Misconfigured: something did not come up; nothing is left running.
@@ -53,7 +51,7 @@ def up(
         start_detached(data_dir, backend=backend, flower=flower, progress=progress)
         return status(data_dir)
     with state.locked(data_dir):
-        system = System(data_dir, on_worker_death=on_worker_death, progress=progress)
+        system = System(data_dir, progress=progress)
         plan = Plan(
             data_dir=data_dir,
             # Read after the system has emptied the state file: a URL found now was set by the operator.

@@ -30,14 +30,11 @@ READY = "ready"
 class System:
     """The processes of one data directory, whose lock the caller holds."""
 
-    def __init__(
-        self, data_dir: Path, *, on_worker_death: Callable[[int], None], progress: Callable[[str], None]
-    ) -> None:
+    def __init__(self, data_dir: Path, *, progress: Callable[[str], None]) -> None:
         """End what an earlier supervisor left, and forget where it answered.
 
         Args:
             data_dir: made and checked before.
-            on_worker_death: called with the pid of each dead process that serves a pool.
             progress: called with the name of each process that is ready, and with `READY` when all are.
         """
         self.data_dir = data_dir
@@ -48,7 +45,6 @@ class System:
             data_dir / "logs",
             wake=self._wake,
             stopping=lambda: self._stop_asked,
-            on_worker_death=on_worker_death,
             changed=self._save,
             came_up=progress,
         )
