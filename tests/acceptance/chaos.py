@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tests.acceptance import errands
-from tests.acceptance.errands import Errand, check_calls, check_effects, check_results
+from tests.acceptance.errands import check_calls, check_effects, check_results
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from random import Random
 
     from tests.acceptance.faults import Fault, Hit
@@ -24,6 +25,7 @@ BACK_SECONDS: Final = 15.0
 class Tally:
     """What a run came to."""
 
+    waves: int = 0
     kills: int = 0
     extra: int = 0
     leases: int = 0
@@ -32,37 +34,43 @@ class Tally:
     each: list[float] = field(default_factory=list)
     """The same per agent."""
 
+    def add(self, hits: Sequence[Hit], *, extra: int, leases: int, waits: list[float]) -> None:
+        """Count one wave."""
+        self.kills += sum(hit.kills for hit in hits)
+        self.extra += extra
+        self.leases += leases
+        self.first += waits[:1]
+        self.each += waits
 
-def strike(system: System, fault: Fault, *, random: Random, tally: Tally, agents: int = AGENTS) -> str:
-    """One wave and one fault at a random instant; gives one line about it.
+
+def strike(
+    system: System, faults: Sequence[Fault], *, random: Random, tally: Tally, agents: int = AGENTS, sleep: float = 1.0
+) -> str:
+    """One wave, and faults at random instants; gives one line about it.
 
     Raises:
         AssertionError: something was lost, doubled, wrong or late.
     """
-    name = fault.__name__
     before = time.monotonic()
-    wave = errands.submit(system, wave=f"{name.replace('_', '-')}-{tally.kills}-{len(tally.first)}", count=agents)
-    system.pause(random.uniform(0.2, 4.0))
-    hit = fault(system, random)
+    tally.waves += 1
+    wave = errands.submit(system, wave=f"wave-{tally.waves}", count=agents, sleep=sleep)
+    hits = [_hit(system, fault, random=random) for fault in faults]
     errands.wait(system, wave, seconds=90)
-    return _checked(system, name, wave, hit=hit, tally=tally, seconds=time.monotonic() - before)
-
-
-def _checked(system: System, name: str, wave: list[Errand], *, hit: Hit, tally: Tally, seconds: float) -> str:
     check_results(system, wave)
     check_effects(system, wave)
-    extra = check_calls(system, wave, leases=hit.leases)
-    waits = errands.progress(system, wave, since=hit.back)
-    tally.kills += hit.kills
-    tally.extra += extra
-    tally.leases += hit.leases
-    tally.first += waits[:1]
-    tally.each += waits
-    went_on = f"first step after {waits[0]:.1f} s, last agent's after {waits[-1]:.1f} s" if waits else "all had ended"
-    return (
-        f"{name} ({', '.join(hit.victims)}): {len(wave)} agents right in {seconds:.0f} s; {went_on}; "
-        f"{extra} calls again of {hit.leases} held"
-    )
+    leases = sum(hit.leases for hit in hits)
+    extra = check_calls(system, wave, leases=leases)
+    waits = errands.progress(system, wave, since=hits[-1].back)
+    tally.add(hits, extra=extra, leases=leases, waits=waits)
+    went_on = f"went on after {waits[0]:.1f} s, the last agent after {waits[-1]:.1f} s" if waits else "all had ended"
+    names = ", ".join(f"{fault.__name__} ({' '.join(hit.victims)})" for fault, hit in zip(faults, hits, strict=True))
+    seconds = time.monotonic() - before
+    return f"{names}: {agents} agents right in {seconds:.0f} s; {went_on}; {extra} calls again of {leases} held"
+
+
+def _hit(system: System, fault: Fault, *, random: Random) -> Hit:
+    system.pause(random.uniform(0.2, 4.0))
+    return fault(system, random)
 
 
 def check_tally(system: System, tally: Tally) -> dict[str, int]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     Fault = Callable[[System, Random], "Hit"]
 
+_SENT_SECONDS = 0.05
+"""For what a process had sent when it was stopped to be committed."""
+
 CLOCK_AHEAD = Path(__file__).parent / "crash" / "clock_ahead"
 
 
@@ -62,10 +65,10 @@ def engine_killed(system: System, random: Random) -> Hit:
     """SIGKILL of the engine, and a while without one."""
     system.down.add("engine")
     os.kill(system.pid("engine"), signal.SIGSTOP)
-    time.sleep(0.05)
+    time.sleep(_SENT_SECONDS)
     leases = _llm_running(system)
     system.units["engine"].kill()
-    system.pause(random.uniform(0, 12))
+    system.pause(random.uniform(0, system.longest_outage))
     system.down.discard("engine")
     system.units["engine"].start()
     system.wait(lambda: not system.waiting(), seconds=60, what="the engine")
@@ -90,7 +93,7 @@ def broker_lost(system: System, random: Random) -> Hit:
 
 def database_killed(system: System, random: Random) -> Hit:
     """SIGKILL of Postgres."""
-    return _database(system, seconds=random.uniform(0, 12))
+    return _database(system, seconds=random.uniform(0, system.longest_outage))
 
 
 def database_away(system: System, random: Random) -> Hit:
@@ -100,13 +103,18 @@ def database_away(system: System, random: Random) -> Hit:
 
 def worker_frozen(system: System, random: Random) -> Hit:
     """SIGSTOP of a worker past its lease, then SIGCONT."""
-    name = random.choice(system.workers())
-    pids = _processes(system, name)
-    leases = _freeze(system, pids)
-    system.pause(system.settings.worker.lease_seconds + random.uniform(2, 4))
-    for pid in pids:
-        os.kill(pid, signal.SIGCONT)
-    return Hit((name,), leases, time.time(), kills=0)
+    return _frozen(system, random.choice(system.workers()), seconds=random.uniform(2, 4))
+
+
+def tool_frozen(system: System, random: Random) -> Hit:
+    """The same in the middle of a tool: its result comes after somebody else's, and must be refused."""
+    for _ in range(200):
+        _signal(system, "tool-1", signal.SIGSTOP)
+        if _holds(system, "tool-1"):
+            break
+        _signal(system, "tool-1", signal.SIGCONT)
+        system.pause(0.07)
+    return _frozen(system, "tool-1", seconds=random.uniform(2, 4))
 
 
 def clock_ahead(system: System, random: Random) -> Hit:
@@ -151,6 +159,7 @@ EVERY: Sequence[Fault] = (
     broker_lost,
     database_killed,
     worker_frozen,
+    tool_frozen,
     clock_ahead,
     broker_full,
     database_read_only,
@@ -166,13 +175,15 @@ def _kill(system: System, names: Sequence[str]) -> Hit:
         os.kill(system.pid(name), signal.SIGKILL)
     system.pause(0.2)
     system.wait(lambda: not system.waiting(), seconds=90, what=f"{names} to be back")
-    return Hit(tuple(names), leases, time.time(), kills=len(names))
+    born = "SELECT extract(epoch FROM max(started_at))::float FROM workers WHERE pid = ANY(%s)"
+    back = system.query(born, [system.pid(name) for name in names])[0][0]
+    return Hit(tuple(names), leases, float(str(back)), kills=len(names))
 
 
 def _freeze(system: System, pids: Sequence[int]) -> int:
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(0.05)  # for what they had sent to be committed
+    time.sleep(_SENT_SECONDS)
     return _llm_running(system, pids)
 
 
@@ -180,6 +191,25 @@ def _processes(system: System, name: str) -> list[int]:
     with suppress(psutil.NoSuchProcess):
         return [system.pid(name), *system.children(name)]
     return [system.pid(name)]
+
+
+def _frozen(system: System, name: str, *, seconds: float) -> Hit:
+    leases = _freeze(system, _processes(system, name))
+    system.pause(system.settings.worker.lease_seconds + seconds)
+    _signal(system, name, signal.SIGCONT)
+    return Hit((name,), leases, time.time(), kills=0)
+
+
+def _signal(system: System, name: str, number: signal.Signals) -> None:
+    for pid in _processes(system, name):
+        os.kill(pid, number)
+    time.sleep(_SENT_SECONDS)
+
+
+def _holds(system: System, name: str) -> bool:
+    """Whether a worker executes something now."""
+    held = "SELECT count(*) FROM syscalls s JOIN workers w USING (incarnation) WHERE s.state = 'running' AND w.pid = ANY(%s)"
+    return system.query(held, _processes(system, name))[0][0] != 0
 
 
 def _llm_running(system: System, pids: Sequence[int] | None = None) -> int:
@@ -193,7 +223,7 @@ def _llm_running(system: System, pids: Sequence[int] | None = None) -> int:
 
 def _broker(system: System, random: Random, *, wiped: bool) -> Hit:
     system.services.valkey.kill()
-    system.pause(random.uniform(0, 12))
+    system.pause(random.uniform(0, system.longest_outage))
     if wiped:
         system.services.valkey.wipe()
     system.services.valkey.start()

@@ -85,6 +85,7 @@ class System:
         self._fleet = fleet
         self.units: dict[str, Unit] = {}
         self.down: set[str] = set()
+        self.longest_outage = 12.0
         self.restarts = 0
         self.client: Client | None = None
 
@@ -276,15 +277,19 @@ class System:
             argv=argv,
             env={**self.env, **node.env},
             folder=self.folder,
-            ready=self._is_registered,
+            ready=lambda pid: self._are_registered(
+                pid, children=int(node.pool[-1]) if node.pool[:2] == PREFORK[:2] else 0
+            ),
         )
         return Unit(process, log=self.folder / "logs" / f"{node.name}.log")
 
-    def _is_registered(self, pid: int) -> bool:
-        """Whether the kernel knows the worker; a row alone may be that of an earlier process with this pid."""
+    def _are_registered(self, pid: int, *, children: int) -> bool:
+        """Whether the kernel knows the worker and its pool's children, and they are of now: pids come again."""
+        alive = "SELECT count(*) FROM workers WHERE pid = ANY(%s) AND alive_until > clock_timestamp()"
         try:
-            return bool(self.query("SELECT 1 FROM workers WHERE pid = %s AND alive_until > clock_timestamp()", pid))
-        except psycopg.OperationalError:
+            pids = [pid, *(child.pid for child in psutil.Process(pid).children())]
+            return bool(self.query(alive, [pid])[0][0] and self.query(alive, pids)[0][0] == 1 + children)
+        except (psycopg.OperationalError, psutil.NoSuchProcess):
             return False
 
 
