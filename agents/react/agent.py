@@ -20,7 +20,11 @@ async def react(agent: Agent, task: str) -> str:
     notes = f"{EXAMPLES}\nQuestion: {' '.join(task.split())}\n"
     for _ in range(ROUNDS):
         reply = await agent.llm.complete(f"{notes}Step:", schema=STEP, max_tokens=400)
-        step = reply.json()
+        try:
+            step = reply.json()
+        except ValueError:  # cut at max_tokens
+            notes += "Observation: error: that step was too long\n"
+            continue
         if step["tool"] == "answer":
             return str(step["input"]["text"])
         try:

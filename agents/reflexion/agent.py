@@ -52,7 +52,10 @@ async def evaluate(agent: Agent, job: dict, answer: str) -> str:
 
 VERDICT = {
     "type": "object",
-    "properties": {"right": {"type": "boolean"}, "why": {"type": "string", "maxLength": 100}},
-    "required": ["right", "why"],
+    "properties": {
+        "why": {"type": "string", "maxLength": 100},
+        "right": {"type": "boolean"},
+    },  # first think, then judge
+    "required": ["why", "right"],
     "additionalProperties": False,
 }

@@ -1,0 +1,61 @@
+"""The programs that ship, on real workers and the real local model: what the kernel does is checked, and one sum."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.acceptance.system import THREADS, Node, System
+
+pytestmark = pytest.mark.timeout(300)
+
+FLEET = (
+    Node("agents", "agent,memory,storage,tool", (*THREADS, "4")),
+    Node("models", "llm", (*THREADS, "4")),
+)
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("programs")
+    with System(folder, fleet=FLEET, engine=("--backend", "llama", "--slots", "4")) as started:
+        yield started
+
+
+def ran(system, program, task):
+    """Run an agent; gives its result and its journal."""
+    agent = system.client.submit(program, task)
+    value = system.client.result(agent, timeout=240).unwrap()
+    return value, list(system.client.journal(agent))
+
+
+def test_echo_says_something(system):
+    value, journal = ran(system, "echo", "Say hello.")
+    assert value
+    assert [(call["pool"], call["op"]) for call in journal] == [("llm", "chat")]
+
+
+def test_react_thinks_uses_a_tool_and_answers_with_what_it_saw(system):
+    value, journal = ran(system, "react", "What is 17 * 23?")
+    assert value == "391"
+    assert [call["pool"] for call in journal] == ["llm", "tool", "llm"]
+    said = "".join(system.client.stream(str(system.client.list(limit=1)[0]["id"])))
+    first = json.JSONDecoder().raw_decode(said)[0]
+    assert list(first) == ["thought", "tool", "input"], "the schema's order was lost on its way to the model"
+
+
+def test_map_reduce_runs_a_child_per_item(system):
+    value, _ = ran(
+        system, "map_reduce", {"items": ["12 * 12", "99 - 58"], "program": "react", "each": "What is {item}?"}
+    )
+    assert [list(result) for result in value["results"]] == [["result"], ["result"]]
+    children = [row for row in system.client.list() if row["parent_id"] is not None]
+    assert [(row["program"], row["state"]) for row in children] == [("react", "done")] * 2
+
+
+def test_reflexion_remembers_a_lesson_when_its_answer_is_wrong(system):
+    value, journal = ran(system, "reflexion", {"task": "Say hello.", "contains": ["xylophone"]})
+    assert (value["trials"], value["wrong"]) == (3, "The answer must contain the words xylophone.")
+    ops = [f"{call['pool']}.{call['op']}" for call in journal]
+    assert ops == ["llm.chat", *["llm.chat", "memory.add", "memory.search", "llm.chat"] * 2]
