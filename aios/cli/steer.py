@@ -1,4 +1,4 @@
-"""`aios kill`, `aios questions`, `aios answer` and `aios retry`: what one can do to an agent that runs or has failed."""
+"""What one can do to an agent that runs or has failed: kill, pause, resume, nice, answer, retry."""
 
 import json
 from typing import Annotated
@@ -13,7 +13,7 @@ _PANEL = "Agents"
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (kill, questions, answer, retry):
+    for command in (kill, pause, resume, nice, questions, answer, retry):
         app.command(rich_help_panel=_PANEL)(command)
 
 
@@ -26,6 +26,43 @@ def kill(agents: Annotated[list[str], typer.Argument(metavar="AGENT...")], *, da
         for agent in agents:
             for cancelled in client.cancel(client.find(agent)):
                 print(cancelled)
+
+
+def pause(agents: Annotated[list[str], typer.Argument(metavar="AGENT...")], *, data_dir: DataDir = None) -> None:
+    """Start nothing more of agents and their children, durably; what runs ends.
+
+    Example: aios pause last
+    """
+    with connect(data_dir) as client:
+        for agent in agents:
+            for paused in client.pause(client.find(agent)):
+                print(paused)
+
+
+def resume(agents: Annotated[list[str], typer.Argument(metavar="AGENT...")], *, data_dir: DataDir = None) -> None:
+    """Let paused agents and their children go on.
+
+    Example: aios resume last
+    """
+    with connect(data_dir) as client:
+        for agent in agents:
+            for resumed in client.resume(client.find(agent)):
+                print(resumed)
+
+
+def nice(
+    agent: AgentId,
+    priority: Annotated[int, typer.Argument(help="0 (most urgent) to 9.")],
+    *,
+    data_dir: DataDir = None,
+) -> None:
+    """Give an agent and its children another priority; what they have waiting moves at once.
+
+    Example: aios nice last 0
+    """
+    with connect(data_dir) as client:
+        for changed in client.nice(client.find(agent), priority):
+            print(changed)
 
 
 def questions(*, as_json: AsJson = False, data_dir: DataDir = None) -> None:

@@ -120,6 +120,18 @@ class AsyncClient:
         """Cancel an agent and its children; gives the ids of those that were cancelled."""
         return await self._call(self._client.cancel, agent)
 
+    async def pause(self, agent: str) -> Sequence[str]:
+        """Start nothing more of an agent and its children; what runs ends."""
+        return await self._call(self._client.pause, agent)
+
+    async def resume(self, agent: str) -> Sequence[str]:
+        """Let a paused agent and its children go on."""
+        return await self._call(self._client.resume, agent)
+
+    async def nice(self, agent: str, priority: int) -> Sequence[str]:
+        """Give an agent and its children, and what they have waiting, another priority: 0 (most urgent) to 9."""
+        return await self._call(self._client.nice, agent, priority)
+
     async def questions(self, agent: str | None = None) -> Sequence[JsonObject]:
         """Questions of `agent.ask` that wait for a human: of one agent, or of all."""
         return await self._call(self._client.questions, agent)

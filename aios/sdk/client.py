@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Self
 
 from aios import settings as settings_module
 from aios.bootstrap import Parts
-from aios.db import agents, recovery, syscalls, views, workers
-from aios.dispatch import agent_bell
+from aios.db import agents, recovery, steering, syscalls, views, workers
+from aios.dispatch import agent_bell, chain_bell
 from aios.errors import AgentEnded, ErrorJson, FinalError, InvalidArgument, NotFound, from_json
 from aios.kernel.ids import parse_id
 from aios.kernel.submission import agent_row, check_program
 from aios.kernel.values import Json, JsonObject, canonical
-from aios.kernel.words import DEFAULT_PRIORITY, AgentState
+from aios.kernel.words import DEFAULT_PRIORITY, AgentState, check_priority
 from aios.sdk.schedules import Schedules
 from aios.worker.system import Pruned, prune
 
@@ -224,6 +224,43 @@ class Client(Schedules):
         self._parts.dispatch.ring(done=done)
         return [str(found) for found in ended]
 
+    def pause(self, agent: str) -> Sequence[str]:
+        """Start nothing more of an agent and its children; what runs ends. Gives the ids of those that were paused.
+
+        Raises:
+            NotFound: there is no such agent.
+            AgentEnded: it has ended.
+        """
+        with self._parts.database.transaction() as tx:
+            paused = steering.pause(tx, parse_id(agent))
+        return [str(found) for found in paused]
+
+    def resume(self, agent: str) -> Sequence[str]:
+        """Let a paused agent and its children go on; gives the ids of those that were paused.
+
+        Raises:
+            NotFound: there is no such agent.
+            AgentEnded: it has ended.
+        """
+        with self._parts.database.transaction() as tx:
+            resumed = steering.resume(tx, parse_id(agent))
+        self._ring_again(resumed)
+        return [str(found) for found in resumed]
+
+    def nice(self, agent: str, priority: int) -> Sequence[str]:
+        """Give an agent and its children, and what they have waiting, another priority: 0 (most urgent) to 9.
+
+        Raises:
+            InvalidArgument: it is no priority.
+            NotFound: there is no such agent.
+            AgentEnded: it has ended.
+        """
+        check_priority(priority)
+        with self._parts.database.transaction() as tx:
+            changed = steering.nice(tx, parse_id(agent), priority=priority)
+        self._ring_again(changed)
+        return [str(found) for found in changed]
+
     def questions(self, agent: str | None = None) -> Sequence[JsonObject]:
         """Questions of `agent.ask` that wait for a human: of one agent, or of all."""
         with self._parts.database.statement() as tx:
@@ -286,6 +323,13 @@ class Client(Schedules):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+    def _ring_again(self, steered: Sequence[UUID]) -> None:
+        with self._parts.database.statement() as tx:
+            waiting = steering.waiting(tx, steered)
+        bells = [agent_bell(agent, priority=priority) for agent, priority in waiting.agents]
+        bells += [chain_bell(links, priority=priority) for priority, links in waiting.chains]
+        self._parts.dispatch.ring(done=[(bell.key, bell.id) for bell in bells], add=bells)
 
     def _result(self, agent: UUID) -> Result:
         with self._parts.database.statement() as tx:

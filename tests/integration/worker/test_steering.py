@@ -1,0 +1,118 @@
+"""Pause, resume and nice: durable, for an agent and its children, whether anything runs or not."""
+
+from __future__ import annotations
+
+import pytest
+
+from aios.errors import AgentEnded, InvalidArgument, NotFound
+from aios.kernel.plan import ToolInfo
+from aios.kernel.ports import Outcome
+from aios.kernel.program import program
+from tests.integration.worker.world import World
+
+
+@program(tools=["calculator"])
+async def parent(agent, task):
+    child = await agent.spawn("child", "x")
+    return [await agent.tool.call("calculator", expression="1"), await agent.wait(child)]
+
+
+@program(tools=["calculator"])
+async def child(agent, task):
+    return await agent.tool.call("calculator", expression="2")
+
+
+class Answers:
+    def __init__(self):
+        self.order = []
+
+    def perform(self, call):
+        self.order.append(call.payload["arguments"]["expression"])
+        return Outcome(result=int(call.payload["arguments"]["expression"]))
+
+    def cancel(self, syscall):
+        pass
+
+
+@pytest.fixture
+def world(database_url, redis_url):
+    made = World(
+        database_url,
+        redis_url,
+        programs={"parent": parent, "child": child},
+        executors={"tool": Answers()},
+        tools={"calculator": ToolInfo("calculator")},
+    )
+    yield made
+    made.close()
+
+
+def drive_once(world):
+    """Answer the bells that drive agents, and leave those of their syscalls."""
+    for bell in [bell for bell in world.recorder.bells if bell.key == "agent"]:
+        world.recorder.bells.remove(bell)
+        world.answer(bell)
+
+
+def test_a_paused_agent_and_its_child_start_nothing_until_they_are_resumed(world):
+    agent = world.client.submit("parent", "x")
+    drive_once(world)
+    assert len(world.client.pause(agent)) == 2
+    world.run()
+    assert world.executors["tool"].order == []
+    assert {row["state"] for row in world.client.list()} == {"paused"}
+    assert world.client.pause(agent) == []
+    assert len(world.client.resume(agent)) == 2
+    world.run()
+    assert world.client.result(agent, timeout=0).value == [1, 2]
+    assert sorted(world.executors["tool"].order) == ["1", "2"]
+
+
+def test_an_answer_that_comes_while_its_agent_is_paused_is_kept(world):
+    agent = world.client.submit("parent", "x")
+    drive_once(world)
+    drive_once(world)
+    (bell,) = [bell for bell in world.recorder.bells if bell.links[0][1] == "call"][:1]
+    call = world.execution._claim
+    claimed = {}
+
+    def claim_then_pause(*args):
+        claimed["call"] = call(*args)
+        world.client.pause(agent)
+        return claimed["call"]
+
+    object.__setattr__(world.execution, "_claim", claim_then_pause)
+    world.recorder.bells.remove(bell)
+    world.answer(bell)
+    object.__setattr__(world.execution, "_claim", call)
+    world.run()
+    assert world.executors["tool"].order
+    assert world.client.result(agent, timeout=0).state == "paused"
+    world.client.resume(agent)
+    world.run()
+    assert world.client.result(agent, timeout=0).value == [1, 2]
+
+
+def test_nice_moves_what_waits_and_what_comes(world):
+    world.ready.limit({"tool": 0})
+    slow, urgent = (world.client.submit("child", name, priority=5) for name in ("slow", "urgent"))
+    drive_once(world)
+    assert world.client.nice(urgent, 0) == [urgent]
+    world.ready.limit({"tool": 1})
+    world.dispatch.ring(keys=["tool"])
+    (bell,) = [bell for bell in world.recorder.bells if bell.key == "tool"]
+    assert bell.priority == 0
+    assert world.client.get(urgent)["priority"] == 0
+    assert world.client.get(slow)["priority"] == 5
+
+
+def test_what_cannot_be_steered_is_said(world):
+    agent = world.client.submit("child", "x")
+    with pytest.raises(InvalidArgument, match="0 \\(most urgent\\) to 9"):
+        world.client.nice(agent, 10)
+    world.run()
+    for steer in (world.client.pause, world.client.resume):
+        with pytest.raises(AgentEnded):
+            steer(agent)
+        with pytest.raises(NotFound):
+            steer("00000000-0000-0000-0000-000000000001")
