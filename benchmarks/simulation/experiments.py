@@ -1,0 +1,118 @@
+"""The cells of the policy benchmark: one strategy on one seed's agents, each a run of its own from its parameters alone."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+from aios.kernel.scheduling import LeastAttained, policy
+from benchmarks.simulation import gates, workload
+from benchmarks.simulation.kernel import KernelGate
+from benchmarks.simulation.measure import figures
+from benchmarks.simulation.sanity import breaches
+from benchmarks.simulation.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from benchmarks.simulation.measure import Figures
+    from benchmarks.simulation.world import Opens
+
+BASELINES = {
+    "B0": "one agent after the other",
+    "B1": "trial and error",
+    "B2": "a semaphore",
+    "B3": "the engine's own queue",
+    "B4": "published AIOS' FIFO batches, as described",
+}
+KERNEL = {  # name: policy, and whether calls are cut into slices
+    "fifo": ("fifo", False),
+    "priority": ("priority", True),
+    "rr": ("rr", True),
+    "las": ("las", True),
+    "las_order_only": ("las", False),
+    "fair": ("fair", True),
+}
+_GIVE_UP_SECONDS = 50_000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One run's parameters.
+
+    Attributes:
+        experiment: `closed`, `trial`, `open` or `frontier`.
+        strategy: a key of BASELINES or KERNEL.
+        agents: how many.
+        shape: of all agents; empty: the five mixed.
+        failed_load_ms: of B1.
+        ageing: of `las`.
+    """
+
+    experiment: str
+    strategy: str
+    seed: int
+    agents: int
+    shape: str = ""
+    speed: str = "tenth"
+    failed_load_ms: float | None = None
+    ageing: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a cell came to; no figures: the run was given up."""
+
+    cell: Cell
+    figures: Figures
+    breaches: list[str]
+
+    def row(self) -> dict[str, object]:
+        """One line of the raw CSV."""
+        return {**asdict(self.cell), "ended": bool(self.figures), "breaches": "; ".join(self.breaches), **self.figures}
+
+
+def run(cell: Cell) -> Outcome:
+    """Run one cell."""
+    timing = workload.timing(speed=cell.speed)
+    is_open = cell.experiment in {"open", "frontier"}
+    if is_open:
+        agents, workers = workload.arrivals(cell.seed, agents=cell.agents, on=timing), None
+    else:
+        agents = workload.batch(cell.seed, agents=cell.agents, shape=cell.shape or None)
+        workers = 1 if cell.strategy == "B0" else workload.parameters()["batch"]["workers"]
+    done = World(agents, timing, _opens(cell), workers=workers).run(limit_seconds=_GIVE_UP_SECONDS)
+    if not done.ended:
+        return Outcome(cell, {}, [])
+    warm_up = workload.parameters()["arrivals"]["warm_up"] if is_open else 0.0
+    saturated = not is_open and not cell.shape and cell.strategy in {"B2", "fifo"}
+    return Outcome(cell, figures(done, warm_up=warm_up), breaches(done, saturated=saturated))
+
+
+def _opens(cell: Cell) -> Opens:
+    match cell.strategy:
+        case "B1":
+            fails = None if cell.failed_load_ms is None else cell.failed_load_ms / 1000
+            return lambda clock, timing, answered: gates.TrialAndError(
+                clock, timing, answered=answered, seed=cell.seed, failed_load_seconds=fails
+            )
+        case "B2":
+            return lambda clock, timing, answered: gates.Semaphore(clock, timing, answered=answered, seed=cell.seed)
+        case "B0" | "B3":
+            return lambda clock, timing, answered: gates.EngineQueue(clock, timing, answered=answered)
+        case "B4":
+            return lambda clock, timing, answered: gates.PublishedBatch(clock, timing, answered=answered)
+    name, slices = KERNEL[cell.strategy]
+    chosen = policy(name) if cell.ageing is None else LeastAttained(ageing=cell.ageing)
+    return lambda clock, timing, answered: KernelGate(clock, timing, answered=answered, policy=chosen, slices=slices)
+
+
+def run_all(cells: Iterable[Cell], *, jobs: int) -> list[Outcome]:
+    """Run cells, in the order given; virtual time does not depend on what else the machine does."""
+    line = list(cells)
+    if jobs == 1:
+        return [run(cell) for cell in line]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(run, line, chunksize=4))
