@@ -74,6 +74,7 @@ def measure(folder: Path, plan: Plan, console: Console, *, soak: int = 0) -> dic
             found |= _idle(fleet, plan)
         with console.status("a talk of 100 turns"):
             found |= _talk(fleet, 100)
+        _run(fleet, 32, 5)  # connections plan their statements on the first uses
         for agents in plan.agents:
             with console.status(f"{agents} agents"):
                 found |= _load(fleet, agents, plan.calls)
