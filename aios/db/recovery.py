@@ -25,7 +25,7 @@ _LOCK = text("SELECT pg_try_advisory_xact_lock(8101)")
 _TICK = text(
     """
     UPDATE recovery SET
-        resumed_at = CASE WHEN ticked_at < clock_timestamp() - make_interval(secs => :lease)
+        resumed_at = CASE WHEN ticked_at < clock_timestamp() - make_interval(secs => :gap)
                           THEN clock_timestamp() ELSE resumed_at END,
         ticked_at = clock_timestamp()
     RETURNING resumed_at < clock_timestamp() - make_interval(secs => :lease)
@@ -164,8 +164,16 @@ def lock(tx: Transaction) -> bool:
 
 
 def tick(tx: Transaction, *, lease_seconds: float) -> bool:
-    """Record the tick; True when leases may expire: ticks and Postgres have been there for one lease."""
-    return bool(tx.execute(_TICK, {"lease": lease_seconds}).scalar())
+    """Record that a tick begins; True when leases may expire: ticks and Postgres have been there for one lease.
+
+    Ticks that failed for a third of a lease tell that heartbeats failed as well: a live worker's lease may have ended.
+    """
+    return bool(tx.execute(_TICK, {"lease": lease_seconds, "gap": lease_seconds / 3}).scalar())
+
+
+def ticked(tx: Transaction) -> None:
+    """Record that a tick ended: one that takes long is no gap."""
+    tx.execute(text("UPDATE recovery SET ticked_at = clock_timestamp()"))
 
 
 def dead(tx: Transaction, *, settled: bool) -> list[UUID]:

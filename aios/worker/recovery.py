@@ -69,6 +69,7 @@ class Recovery:
             self._wake_due()
             answer_waits(self.database, self.dispatch)
             self._ring()
+            recovery.ticked(guard)
         return True
 
     # --- the dead ---------------------------------------------------------------------------------------------------

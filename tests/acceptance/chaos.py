@@ -51,6 +51,14 @@ def strike(
     Raises:
         AssertionError: something was lost, doubled, wrong or late.
     """
+    names = ", ".join(fault.__name__ for fault in faults)
+    try:
+        return _strike(system, faults, random=random, tally=tally, agents=agents, sleep=sleep)
+    except AssertionError as error:
+        raise AssertionError(f"{names}: {error}") from error
+
+
+def _strike(system: System, faults: Sequence[Fault], *, random: Random, tally: Tally, agents: int, sleep: float) -> str:
     before = time.monotonic()
     tally.waves += 1
     wave = errands.submit(system, wave=f"wave-{tally.waves}", count=agents, sleep=sleep)
