@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     group = typer.Typer(help="Measure this machine: ratios against baselines of the same run.", no_args_is_help=True)
     group.command()(overhead)
+    group.command()(policies)
     app.add_typer(group, name="bench", rich_help_panel="System")
 
 
@@ -29,6 +31,25 @@ def overhead(
     """
     options = [*(["--quick"] if quick else []), *(["--json"] if as_json else []), "--profile", profile]
     _run("overhead", options)
+
+
+def policies(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute instead of several.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="PAGE", help="Write the tables between the marks of this page, too.")
+    ] = None,
+) -> None:
+    """What a scheduling policy is worth: agents before a simulated core, in virtual time.
+
+    Sanity checks (E0), a closed batch under each policy and five baselines (E1), and open arrivals with a heavy tail;
+    rows, findings and pictures go to benchmarks/results/.
+
+    Example: aios bench policies --quick --json
+    """
+    page = ["--markdown", str(markdown.resolve())] if markdown else []
+    _run("policies", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *page])
 
 
 def _run(name: str, options: list[str]) -> None:

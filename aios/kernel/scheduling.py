@@ -116,7 +116,8 @@ class LeastAttained:
     Score: min(attained service, `cap_seconds`) + `ageing` x the time it became ready. Attained service is what the root's
     syscalls on this key have had, plus the estimates of those that wait or run: of 200 issued at once the n-th stands
     behind n - 1 estimates, children pay from their root's account and one-shots from their API key's. Past service counts
-    half after each `half_life_seconds`, so that an API key is not judged by last week.
+    half after each `half_life_seconds`, so that an API key is not judged by last week. Between roots that have both had
+    more than the cap it is first come, first served.
 
     Bound: nothing that entered more than `cap_seconds` / `ageing` later passes, since the other's score is at least
     `ageing` x its time. With `ageing` 0 there is no bound.

@@ -1,7 +1,8 @@
 """The core: slots that decode together, by the simulated engine's timing model, in virtual time.
 
 As in the engine, calls are admitted between two steps, a prompt's prefill holds the whole device, and a step gives one
-token to each admitted call. Between two changes of who is admitted all steps are alike, so they are one event, a *leg*.
+token to each admitted call. The engine keeps a slot for one step after the last token: a call's steps here include it.
+Between two changes of who is admitted all steps are alike, so they are one event, a *leg*.
 """
 
 from __future__ import annotations

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from statistics import fmean
+from math import nan
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_RESAMPLES = 2000
+_RESAMPLES = 1000
 
 
 class Ratio(NamedTuple):
@@ -26,12 +26,11 @@ class Ratio(NamedTuple):
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> Ratio:
     """mean(above) / mean(below); the n-th of each came from the same seed."""
-    numbers = random.Random("bootstrap")
-    pairs = list(zip(above, below, strict=True))
-    drawn = sorted(_of(numbers.choices(pairs, k=len(pairs))) for _ in range(_RESAMPLES))
-    return Ratio(_of(pairs), drawn[int(0.025 * _RESAMPLES)], drawn[int(0.975 * _RESAMPLES) - 1])
+    numbers, seeds = random.Random("bootstrap"), range(len(above))
+    drawn = sorted(_of(above, below, numbers.choices(seeds, k=len(above))) for _ in range(_RESAMPLES))
+    return Ratio(_of(above, below, seeds), drawn[int(0.025 * _RESAMPLES)], drawn[int(0.975 * _RESAMPLES) - 1])
 
 
-def _of(pairs: Sequence[tuple[float, float]]) -> float:
-    below = fmean(pair[1] for pair in pairs)
-    return fmean(pair[0] for pair in pairs) / below if below else float("nan")
+def _of(above: Sequence[float], below: Sequence[float], seeds: Sequence[int]) -> float:
+    divisor = sum([below[seed] for seed in seeds])
+    return sum([above[seed] for seed in seeds]) / divisor if divisor else nan

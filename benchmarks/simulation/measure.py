@@ -20,7 +20,8 @@ Figures = dict[str, float]
 def figures(run: Run, *, warm_up: float = 0.0) -> Figures:
     """All figures of a run.
 
-    Waiting is turnaround less service, and service is what the call takes on an idle core.
+    Waiting is turnaround less service, and service is what the call takes on an idle core; E0 checks that it is no less
+    than nothing, but for rounding.
 
     Args:
         run: that ended.
@@ -33,7 +34,7 @@ def figures(run: Run, *, warm_up: float = 0.0) -> Figures:
         "total_s": run.seconds,
         **_spread("flow_s", [agent.ended - agent.arrives for agent in agents]),
         **_spread("first_wait_s", [agent.calls[0].started - agent.arrives for agent in agents]),
-        **_spread("wait_s", [call.ended - call.issued - alone_seconds(call, run.timing) for call in calls]),
+        **_spread("wait_s", [max(0.0, call.ended - call.issued - alone_seconds(call, run.timing)) for call in calls]),
         **_spread("agent_wait_s", [_waited(agent, run) for agent in agents]),
         "throughput": len(agents) / seconds,
         "calls_per_s": len(calls) / seconds,
@@ -46,7 +47,7 @@ def figures(run: Run, *, warm_up: float = 0.0) -> Figures:
 
 
 def _waited(agent: Agent, run: Run) -> float:
-    return sum(call.ended - call.issued for call in agent.calls) - _service(agent, run)
+    return max(0.0, sum(call.ended - call.issued for call in agent.calls) - _service(agent, run))
 
 
 def _service(agent: Agent, run: Run) -> float:
@@ -55,7 +56,7 @@ def _service(agent: Agent, run: Run) -> float:
 
 def _spread(name: str, values: Sequence[float]) -> Figures:
     line = sorted(values)
-    return {f"mean_{name}": fmean(line)} | {
+    return {f"mean_{name}": fmean(line), f"max_{name}": line[-1]} | {
         f"p{share}_{name}": line[min(len(line) - 1, len(line) * share // 100)] for share in (50, 90, 99)
     }
 

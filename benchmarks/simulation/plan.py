@@ -25,7 +25,7 @@ class Plan:
     @classmethod
     def of(cls, *, quick: bool) -> Plan:
         """A minute, or several."""
-        return cls(20, 250, 5, 2, split=False) if quick else cls(40, 1000, 20, 10, split=True)
+        return cls(20, 500, 5, 3, split=False) if quick else cls(40, 2000, 20, 10, split=True)
 
     def cells(self) -> list[Cell]:
         """All cells, the open ones first: they take longest."""

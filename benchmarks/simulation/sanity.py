@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from benchmarks.simulation.workload import alone_seconds, calls_of
@@ -26,6 +27,9 @@ def breaches(run: Run, *, saturated: bool = False) -> list[str]:
         "Little's law": _off(run.agent_seconds, flow) > _LITTLE,
         "tokens generated are tokens asked for": run.device.steps != tokens,
         "times of a call are in order": any(not _ordered(call.issued, call.started, call.ended) for call in calls),
+        "no call is quicker than on an idle core": any(
+            call.ended - call.issued < alone_seconds(call, run.timing) - _EXACT for call in calls
+        ),
         "nobody passed by more than the policy's window": run.passed > 0,
         "a saturated core is busy": saturated and run.device.busy_seconds < _BUSY * run.seconds,
     }
@@ -41,4 +45,4 @@ def _off(one: float, other: float) -> float:
 
 
 def _ordered(*instants: float) -> bool:
-    return all(one <= other + _EXACT for one, other in zip(instants, instants[1:], strict=False))
+    return all(one <= other + _EXACT for one, other in pairwise(instants))
