@@ -46,6 +46,7 @@ _GIVE_BACK = text(
     WITH calls AS (
         UPDATE syscalls SET state = 'queued', claim_token = NULL, incarnation = NULL, queued_at = clock_timestamp()
         WHERE state = 'running' AND incarnation = :incarnation AND claim_token = ANY (CAST(:tokens AS uuid[]))
+          AND NOT (:begun AND effect = 'once')
     )
     UPDATE agents SET driver = NULL, runnable = true, state = CASE WHEN state = 'running' THEN 'queued' ELSE state END
     FROM unnest(CAST(:agents AS uuid[]), CAST(:epochs AS bigint[])) AS drive (agent, epoch)
@@ -113,9 +114,24 @@ def claims(tx: Transaction, incarnation: UUID) -> Claims:
     return Claims(tokens, [DriveClaim(row.agent, row.epoch) for row in rows if row.agent is not None])
 
 
-def give_back(tx: Transaction, incarnation: UUID, *, tokens: Sequence[UUID], drives: Sequence[DriveClaim]) -> None:
-    """Make ready again what was claimed under these tokens and epochs; no error and no crash is counted."""
-    values = {"incarnation": incarnation, "tokens": list(tokens)}
+def give_back(
+    tx: Transaction,
+    incarnation: UUID,
+    *,
+    tokens: Sequence[UUID],
+    drives: Sequence[DriveClaim],
+    begun: bool = False,
+) -> None:
+    """Make ready again what was claimed under these tokens and epochs; no error and no crash is counted.
+
+    Args:
+        tx: the transaction to do it in.
+        incarnation: whose claims they are.
+        tokens: of syscalls.
+        drives: of agents.
+        begun: they may have been executed in part, so that those declared `once` are left as they are.
+    """
+    values = {"incarnation": incarnation, "tokens": list(tokens), "begun": begun}
     tx.execute(_GIVE_BACK, values | {"agents": [d.agent for d in drives], "epochs": [d.epoch for d in drives]})
 
 

@@ -80,6 +80,8 @@ class Execution:
         raise Ignored
 
     def _perform(self, call: Claimed) -> Outcome | AiosError:
+        if not call.valid():  # this process was stopped since: by now it may be somebody else's
+            raise Ignored
         try:
             return self.executors[call.pool].perform(call)
         except AiosError as error:

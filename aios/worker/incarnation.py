@@ -111,9 +111,14 @@ class Incarnation:
             self.die()
 
     def die(self) -> None:
-        """Give everything up and leave the process: a thread in it cannot be stopped."""
+        """Hand everything over and leave the process: a thread in it cannot be stopped, or it was told to end.
+
+        That is no crash of what it held. What may be done once only is left for recovery to call unknown.
+        """
         try:
             with self._database.transaction() as tx:
+                claims = workers.claims(tx, self.id)
+                workers.give_back(tx, self.id, tokens=claims.tokens, drives=claims.drives, begun=True)
                 workers.release(tx, self.id)
         finally:
             os._exit(70)

@@ -64,13 +64,14 @@ class Recovery:
                 return False
             with self.database.statement() as tx:
                 settled = recovery.tick(tx, lease_seconds=self.settings.worker.lease_seconds)
-            self._bury(settled=settled)
-            self._end_overdue()
-            self._wake_due()
-            answer_waits(self.database, self.dispatch)
+            for step in (partial(self._bury, settled=settled), self._end_overdue, self._wake_due, self._wake_waiting):
+                _guarded(step)
             self._ring()
             recovery.ticked(guard)
         return True
+
+    def _wake_waiting(self) -> None:
+        answer_waits(self.database, self.dispatch)
 
     # --- the dead ---------------------------------------------------------------------------------------------------
 
@@ -229,3 +230,13 @@ class Recovery:
                 log.warning("recovery: %s", error)
             except Exception:
                 log.exception("recovery: the tick raised; the next one tries again")
+
+
+def _guarded(step: Callable[[], None]) -> None:
+    """Do one step of a tick; a row that it cannot read must not keep the others from their turn."""
+    try:
+        step()
+    except AiosError:
+        raise
+    except Exception:
+        log.exception("recovery: a step raised; the tick goes on without it")

@@ -180,3 +180,16 @@ def test_a_connection_that_the_server_closed_costs_no_error(database):
     engine.dispose()
     with database.statement() as one, database.statement() as other:
         assert [tx.execute(text("SELECT 1")).scalar_one() for tx in (one, other)] == [1, 1]
+
+
+def test_a_process_that_hands_over_counts_no_crash_and_repeats_nothing_that_may_be_done_once(world):
+    _, call = driven(world)
+    _, once = driven(world)
+    with world.database.statement() as tx:
+        tx.execute(text("UPDATE syscalls SET effect = 'once' WHERE id = :id"), {"id": once})
+    tokens = [new_token(), new_token()]
+    for syscall, token in zip((call, once), tokens, strict=True):
+        claim(world, syscall, token)
+    with world.database.transaction() as tx:
+        workers.give_back(tx, world.incarnation.id, tokens=tokens, drives=[], begun=True)
+    assert (state(world, call), state(world, once)) == ("queued", "running")
