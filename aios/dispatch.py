@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from celery.canvas import Signature
 
+    from aios.db.steering import Waiting
     from aios.db.syscalls import Link
     from aios.kernel.values import JsonObject
 
@@ -150,6 +151,12 @@ def chain_bell(links: Iterable[Link], *, priority: int) -> Bell:
         segment.append((link.pool, link.op, str(link.id)))
     pool, _, first = segment[0]
     return Bell(pool, first, tuple(segment), priority)
+
+
+def bells_of(waiting: Waiting) -> list[Bell]:
+    """The bells of all that some agents have to run."""
+    bells = [agent_bell(agent, priority=priority) for agent, priority in waiting.agents]
+    return bells + [chain_bell(links, priority=priority) for priority, links in waiting.chains]
 
 
 def queues() -> JsonObject:

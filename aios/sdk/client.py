@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from aios import settings as settings_module
 from aios.bootstrap import Parts
 from aios.db import agents, recovery, steering, syscalls, views, workers
-from aios.dispatch import agent_bell, chain_bell
+from aios.dispatch import agent_bell, bells_of
 from aios.errors import AgentEnded, ErrorJson, FinalError, InvalidArgument, NotFound, from_json
 from aios.kernel.ids import parse_id
 from aios.kernel.submission import agent_row, check_program
@@ -326,9 +326,7 @@ class Client(Schedules):
 
     def _ring_again(self, steered: Sequence[UUID]) -> None:
         with self._parts.database.statement() as tx:
-            waiting = steering.waiting(tx, steered)
-        bells = [agent_bell(agent, priority=priority) for agent, priority in waiting.agents]
-        bells += [chain_bell(links, priority=priority) for priority, links in waiting.chains]
+            bells = bells_of(steering.waiting(tx, steered))
         self._parts.dispatch.ring(done=[(bell.key, bell.id) for bell in bells], add=bells)
 
     def _result(self, agent: UUID) -> Result:

@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
-from aios.db import agents, recovery, syscalls, workers
-from aios.dispatch import agent_bell, chain_bell
+from aios.db import agents, recovery, steering, syscalls, workers
+from aios.dispatch import agent_bell, bells_of, chain_bell
 from aios.errors import AiosError, BrokerUnavailable, BudgetSpent, OutcomeUnknown, Quarantined, SyscallExpired
 from aios.kernel.words import Effect, Pool
 from aios.log import logger
@@ -113,7 +113,7 @@ class Recovery:
             else:
                 recovery.take_back(tx, call)
             recovery.count(tx, requeued=1)
-        self.dispatch.ring(done=[(call.pool, str(call.id))])
+        self._ring_for(call.agent_id, done=(call.pool, str(call.id)))
 
     def _take_back_agent(self, agent: UUID, crashes: int, dead: UUID) -> None:
         with self.database.transaction() as tx:
@@ -122,7 +122,13 @@ class Recovery:
             if crashes + 1 >= self.settings.retry.crashes:
                 error = Quarantined("agent.resume", crashes + 1)
                 agents.fail(tx, agent, error=error)
-        self.dispatch.ring(done=[("agent", str(agent))])
+        self._ring_for(agent, done=("agent", str(agent)))
+
+    def _ring_for(self, agent: UUID, *, done: tuple[str, str]) -> None:
+        """Release a dead worker's grant, and ring at once what its agent has to run now."""
+        with self.database.statement() as tx:
+            bells = bells_of(steering.waiting(tx, [agent]))
+        self.dispatch.ring(done=[done], add=bells)
 
     # --- the overdue and the due ----------------------------------------------------------------------------------------
 
@@ -134,7 +140,7 @@ class Recovery:
             error = SyscallExpired(f"{row.pool}.{row.op}", row.seconds)
             with self.database.transaction() as tx:
                 syscalls.fail(tx, id=row.id, agent_id=row.agent_id, token=row.claim_token, error=error)
-            self.dispatch.ring(done=[(row.pool, str(row.id))])
+            self._ring_for(row.agent_id, done=(row.pool, str(row.id)))
         for agent, seconds in over:
             with self.database.transaction() as tx:
                 spent = BudgetSpent("seconds", seconds, f"more than {seconds}")
