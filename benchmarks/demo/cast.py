@@ -18,7 +18,7 @@ class Part:
     priority: int
 
 
-SUMS = {"items": ["12 * 12", "15 + 27", "99 - 58"], "program": "react", "each": "What is {item}?"}
+SUMS = {"items": ["12 * 12", "15 + 27", "7 * 8"], "program": "react", "each": "What is {item}?"}
 RIVER = {"task": "Write one sentence about a river.", "contains": ["river"], "at_most": 60}
 PETS = {"task": "Write one sentence about a cat and a dog.", "contains": ["cat", "dog"], "at_most": 60}
 

@@ -10,7 +10,8 @@ from benchmarks.demo.house import House
 from benchmarks.demo.stage import Act, Stage
 from benchmarks.demo.strike import Strike
 
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
+_STRIKE_SECONDS = 0.2
 _AT_MOST_SECONDS = 600.0
 
 
@@ -39,17 +40,24 @@ def play(house: House, stage: Stage) -> dict[str, Act]:
     try:
         with stage.live() as show:
             while any(act.row["finished_at"] is None for act in acts.values()):
-                strike.step()
+                strike_for(_LOOK_SECONDS, strike)
                 look(house, acts)
                 show(acts)
                 if time.monotonic() > end:
                     raise FinalError(f"the agents have not ended within {_AT_MOST_SECONDS:.0f} s")
-                time.sleep(_LOOK_SECONDS)
         strike.step()
     finally:
         strike.close()
     check(acts, strike)
     return acts
+
+
+def strike_for(seconds: float, strike: Strike) -> None:
+    """Let time pass, with an eye on the moment to strike, and then on who takes over: that is a matter of milliseconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        strike.step()
+        time.sleep(_STRIKE_SECONDS)
 
 
 def look(house: House, acts: dict[str, Act]) -> None:

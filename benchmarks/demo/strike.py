@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 VICTIM = "worker-llm"
 _URGENT = 5  # what is less urgent than this would wait for its turn again, and show nothing of the recovery
+_PROMPT_MS = 3000  # later than this it was not recovery that it waited for, but more urgent agents
 _HELD = """
     SELECT s.id, s.agent_id::text AS agent, s.op, s.attempt, s.priority FROM syscalls s
     JOIN workers w ON w.incarnation = s.incarnation
@@ -101,7 +102,8 @@ class Strike:
             self._say(f"{what} is ready again {row['ready_ms']:.0f} ms after the kill")
         if again:
             held.taken_by = self._house.names().get(row["pid"], f"pid {row['pid']}")
-            self._say(f"{held.taken_by} took over {what} {row['started_ms']:.0f} ms after the kill")
+            when = "" if row["started_ms"] < _PROMPT_MS else "when its turn came again, "
+            self._say(f"{held.taken_by} took over {what} {when}{row['started_ms']:.0f} ms after the kill")
         elif row["state"] == "done":
             held.taken_by = VICTIM
             self._say(f"{what} was done: its commit was on its way when the worker died")
