@@ -9,6 +9,7 @@ from sqlalchemy import text
 from aios.db.syscalls import Link
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -129,6 +130,14 @@ _RUNNABLE = text(
     """
 )
 
+_STILL_WAITING = text(
+    """
+    SELECT id FROM syscalls WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'queued'
+    UNION ALL
+    SELECT id FROM agents WHERE id = ANY(CAST(:ids AS uuid[])) AND runnable AND driver IS NULL
+    """
+)
+
 _RUNNING = text("SELECT pool, id FROM syscalls WHERE state = 'running' LIMIT 10000")
 
 
@@ -242,6 +251,11 @@ def runnable(tx: Transaction, *, after: UUID) -> Page[tuple[UUID, int]]:
     """(agent, priority) of the agents that wait for a driver, by id from `after` on."""
     rows = tx.execute(_RUNNABLE, {"after": after, "batch": BATCH}).all()
     return Page([(row.id, row.priority) for row in rows], rows[-1].id if len(rows) == BATCH else None)
+
+
+def still_waiting(tx: Transaction, ids: Sequence[str]) -> set[str]:
+    """Those of the syscalls and agents that still wait to be claimed."""
+    return {str(row.id) for row in tx.execute(_STILL_WAITING, {"ids": list(ids)})}
 
 
 def running(tx: Transaction) -> list[tuple[str, str]]:

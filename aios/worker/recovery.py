@@ -189,7 +189,15 @@ class Recovery:
         more, self._seen_agent = self._some(self._runnable, self._seen_agent)
         bells += more
         unknown = set(self.dispatch.ready.missing([(bell.key, bell.id) for bell in bells]))
-        return [bell for bell in bells if (bell.key, bell.id) in unknown]
+        return self._lost([bell for bell in bells if (bell.key, bell.id) in unknown])
+
+    def _lost(self, bells: list[Bell]) -> list[Bell]:
+        """Those that nobody has answered since they were read: what is claimed leaves Redis too, and is not lost."""
+        if not bells:
+            return bells
+        with self.database.statement() as tx:
+            waiting = recovery.still_waiting(tx, [bell.id for bell in bells])
+        return [bell for bell in bells if bell.id in waiting]
 
     @staticmethod
     def _some(read: Read, after: UUID) -> tuple[list[Bell], UUID]:
