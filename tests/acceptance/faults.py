@@ -136,7 +136,7 @@ def broker_full(system: System, random: Random) -> Hit:
     before = client.config_get("maxmemory")["maxmemory"]
     client.config_set("maxmemory", 1)
     system.pause(random.uniform(3, 6))
-    client.config_set("maxmemory", before)
+    client.config_set("maxmemory", str(before))
     client.close()
     return Hit(("valkey's memory",), 0, time.time(), kills=0)
 

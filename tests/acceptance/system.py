@@ -87,7 +87,7 @@ class System:
         self.down: set[str] = set()
         self.longest_outage = 12.0
         self.restarts = 0
-        self.client: Client | None = None
+        self._client: Client | None = None
 
     # --- life -------------------------------------------------------------------------------------------------------------
 
@@ -102,12 +102,12 @@ class System:
         for unit in self.units.values():
             unit.start()
         self.wait(lambda: not self.waiting(), seconds=90, what="the processes to be ready")
-        self.client = Client(self.settings)
+        self._client = Client(self.settings)
 
     def stop(self) -> None:
         """Stop everything; nothing that was started lives on."""
-        if self.client is not None:
-            self.client.close()
+        if self._client is not None:
+            self._client.close()
         for name, unit in self.units.items():
             if name != "engine":
                 unit.kill()
@@ -184,6 +184,12 @@ class System:
         return "\n".join(parts)
 
     # --- looking at it ------------------------------------------------------------------------------------------------------
+
+    @property
+    def client(self) -> Client:
+        """A client of the started system."""
+        assert self._client is not None
+        return self._client
 
     @property
     def settings(self) -> Settings:
