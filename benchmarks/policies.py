@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from benchmarks.simulation import pictures, tables
-from benchmarks.simulation.experiments import BASELINES, run_all
+from benchmarks.simulation.experiments import BASELINES, Outcome, run_all
 from benchmarks.simulation.findings import findings
 from benchmarks.simulation.plan import Plan
 from benchmarks.simulation.workload import parameters
@@ -27,7 +27,6 @@ from benchmarks.simulation.workload import parameters
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.simulation.experiments import Outcome
     from benchmarks.simulation.findings import Findings
 
 _RESULTS = Path(__file__).with_name("results")
@@ -41,10 +40,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="processes; the result does not depend on it")
     parser.add_argument("--markdown", type=Path, metavar="PAGE", help="write the tables between the page's marks")
     parser.add_argument("--results", type=Path, default=_RESULTS, metavar="FOLDER", help="where rows and findings go")
+    parser.add_argument(
+        "--again", action="store_true", help="simulate nothing: compute all from the raw rows that are there"
+    )
     options = parser.parse_args(arguments)
     with Console(stderr=True, quiet=options.json).status("simulating"):
-        outcomes = run_all(Plan.of(quick=options.quick).cells(), jobs=options.jobs)
-        found = {"run": _origin(quick=options.quick), **findings(outcomes)}
+        if options.again:
+            origin, outcomes = kept(options.results)
+        else:
+            origin = _origin(quick=options.quick)  # before the runs: a commit may land while they last
+            outcomes = run_all(Plan.of(quick=options.quick).cells(), jobs=options.jobs)
+        found = {"run": origin, **findings(outcomes)}
     keep(outcomes, found, options.results)
     if options.markdown:
         tables.write_markdown(found, options.markdown)
@@ -67,6 +73,13 @@ def keep(outcomes: Sequence[Outcome], found: Findings, folder: Path) -> None:
         writer.writerows(rows)
     (folder / "policies.json").write_text(json.dumps(found, indent=2) + "\n")
     pictures.draw(found, folder)
+
+
+def kept(folder: Path) -> tuple[Findings, list[Outcome]]:
+    """Where the rows in a folder come from, and the rows."""
+    origin: Findings = json.loads((folder / "policies.json").read_text())["run"]
+    with (folder / "policies.csv").open(newline="") as file:
+        return origin, [Outcome.of_row(row) for row in csv.DictReader(file)]
 
 
 def _origin(*, quick: bool) -> Findings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from benchmarks.simulation.sanity import breaches
 from benchmarks.simulation.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from benchmarks.simulation.measure import Figures
     from benchmarks.simulation.world import Opens
@@ -72,6 +72,23 @@ class Outcome:
     def row(self) -> dict[str, object]:
         """One line of the raw CSV."""
         return {**asdict(self.cell), "ended": bool(self.figures), "breaches": "; ".join(self.breaches), **self.figures}
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, str]) -> Outcome:
+        """What `row` gave, as the CSV has it."""
+        cell = Cell(
+            experiment=row["experiment"],
+            strategy=row["strategy"],
+            seed=int(row["seed"]),
+            agents=int(row["agents"]),
+            shape=row["shape"],
+            speed=row["speed"],
+            failed_load_ms=float(row["failed_load_ms"]) if row["failed_load_ms"] else None,
+            ageing=float(row["ageing"]) if row["ageing"] else None,
+        )
+        known = {*(each.name for each in fields(Cell)), "ended", "breaches"}
+        figures = {name: float(value) for name, value in row.items() if name not in known and value}
+        return cls(cell, figures, [breach for breach in row["breaches"].split("; ") if breach])
 
 
 def run(cell: Cell) -> Outcome:

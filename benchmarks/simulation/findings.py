@@ -61,7 +61,10 @@ def _open(outcomes: Sequence[Outcome]) -> Findings:
     found: Findings = {}
     for strategy in dict.fromkeys(outcome.cell.strategy for outcome in cells):
         mine = [outcome for outcome in cells if outcome.cell.strategy == strategy]
-        found[strategy] = {"seeds": len(mine), **_beside(fifo, mine, HEADLINES), "bound_s": _bound(strategy, longest)}
+        bound = _bound(strategy, longest)
+        found[strategy] = {"seeds": len(mine), **_beside(fifo, mine, HEADLINES), "bound_s": bound}
+        if bound is not None:
+            found[strategy]["p99_wait_over_bound"] = ratio(_series(mine, "p99_wait_s"), [bound] * len(mine)).dump()
     return found
 
 
@@ -136,8 +139,6 @@ def _curve(outcomes: Sequence[Outcome]) -> list[Findings]:
 
 def _targets(policies: Findings) -> list[Findings]:
     las, order = policies["las"], policies["las_order_only"]
-    share = round(las["p99_wait_s"] / las["bound_s"], 4)
-    bound = {"ratio": share, "interval_95": [share, share]}
     return [
         _target("las: FIFO's mean flow time over its own", las["fifo_over_it"]["mean_flow_s"], at_least=1.35),
         _target("las: FIFO's p90 flow time over its own", las["fifo_over_it"]["p90_flow_s"], at_least=1.6),
@@ -146,7 +147,7 @@ def _targets(policies: Findings) -> list[Findings]:
         ),
         _target("las: throughput over FIFO's", las["ratio_to_fifo"]["throughput"], at_least=0.99),
         _target("las: p99 wait over FIFO's", las["ratio_to_fifo"]["p99_wait_s"], at_most=2.0),
-        _target("las: p99 wait over its stated bound", bound, at_most=1.0),
+        _target("las: p99 wait over its stated bound", las["p99_wait_over_bound"], at_most=1.0),
     ]
 
 

@@ -56,6 +56,9 @@ def test_rows_findings_and_tables_are_kept(outcomes, found, tmp_path):
     policies.keep(outcomes, found, tmp_path)
     assert len((tmp_path / "policies.csv").read_text().splitlines()) == len(outcomes) + 1
     assert json.loads((tmp_path / "policies.json").read_text()) == json.loads(json.dumps(found))
+    origin, again = policies.kept(tmp_path)
+    assert again == outcomes
+    assert origin == json.loads(json.dumps(found["run"]))
     page = tmp_path / "page.md"
     page.write_text(f"before\n{tables.BEGIN}\nold\n{tables.END}\nafter\n")
     tables.write_markdown(found, page)
