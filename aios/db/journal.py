@@ -6,6 +6,7 @@ the new requests, their syscalls and the child agents.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import TextClause, bindparam, text
@@ -16,6 +17,7 @@ from aios.db.syscalls import Link
 from aios.errors import FinalError, from_json
 from aios.kernel.ids import new_id
 from aios.kernel.replay import Continued, Entry, Raised, Returned
+from aios.kernel.values import canonical
 from aios.kernel.words import AgentState, SyscallState
 
 if TYPE_CHECKING:
@@ -191,7 +193,9 @@ def _entry(row: RowMapping) -> Entry:
         return Entry(bytes(row["digest"]), row["label"], open=row["pending"] > 0)
     if "error" in settled:
         return Entry(bytes(row["digest"]), row["label"], error=from_json(settled["error"]))
-    return Entry(bytes(row["digest"]), row["label"], results=[settled["result"]])
+    # In the order in which the first drive saw its fields: jsonb has one of its own, and a program may print the value.
+    result = json.loads(canonical(settled["result"], what="a journalled result"))
+    return Entry(bytes(row["digest"]), row["label"], results=[result])
 
 
 def _rows(

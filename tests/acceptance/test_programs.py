@@ -16,10 +16,29 @@ FLEET = (
 )
 
 
+PRINTS = """
+from aios import program
+
+
+def facts():
+    return {"longer": 1, "b": {"zz": 1, "y": 2}}
+
+
+@program(tools=["text"])
+async def prints(agent, task):
+    found = await agent.step(facts)
+    return [await agent.tool.call("text", operation="upper", text=str(found)) for _ in range(3)]
+"""
+
+
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
     folder = tmp_path_factory.mktemp("programs")
-    with System(folder, fleet=FLEET, engine=("--backend", "llama", "--slots", "4")) as started:
+    own = folder / "agents" / "prints"
+    own.mkdir(parents=True)
+    (own / "agent.py").write_text(PRINTS)
+    env = {"AIOS_AGENTS_PATH": str(own.parent)}
+    with System(folder, fleet=FLEET, engine=("--backend", "llama", "--slots", "4"), env=env) as started:
         yield started
 
 
@@ -46,9 +65,7 @@ def test_react_thinks_uses_a_tool_and_answers_with_what_it_saw(system):
 
 
 def test_map_reduce_runs_a_child_per_item(system):
-    value, _ = ran(
-        system, "map_reduce", {"items": ["12 * 12", "7 * 8"], "program": "react", "each": "What is {item}?"}
-    )
+    value, _ = ran(system, "map_reduce", {"items": ["12 * 12", "7 * 8"], "program": "react", "each": "What is {item}?"})
     assert [list(result) for result in value["results"]] == [["result"], ["result"]]
     children = [row for row in system.client.list() if row["parent_id"] is not None]
     assert [(row["program"], row["state"]) for row in children] == [("react", "done")] * 2
@@ -59,3 +76,8 @@ def test_reflexion_remembers_a_lesson_when_its_answer_is_wrong(system):
     assert (value["trials"], value["wrong"]) == (3, "The answer must contain the words xylophone.")
     ops = [f"{call['pool']}.{call['op']}" for call in journal]
     assert ops == ["llm.chat", *["llm.chat", "memory.add", "memory.search", "llm.chat"] * 2]
+
+
+def test_a_replay_sees_the_fields_of_a_value_in_the_order_of_the_first_run(system):
+    value, _ = ran(system, "prints", "go")
+    assert len(set(value)) == 1
