@@ -49,9 +49,11 @@ chaos: install ## at least 100 kills of real processes, everything checked (half
 
 bench: install ## the benchmarks, short
 	$(BIN)/aios bench overhead --quick
+	$(BIN)/aios bench policies --quick
 
 bench-full: install ## the benchmarks, unbounded
 	$(BIN)/aios bench overhead
+	$(BIN)/aios bench policies
 
 docs: install ## build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet
