@@ -56,7 +56,7 @@ bench-full: install ## the benchmarks, unbounded
 	$(BIN)/aios bench policies
 
 docs: install ## build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 wheel: install ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .
