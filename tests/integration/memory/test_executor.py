@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
@@ -132,12 +133,16 @@ def test_what_is_executed_twice_is_stored_once(mind):
     assert mind.found("once") == ["once"]
 
 
+class Stale(Exception):
+    """Rolls the transaction back, as the kernel does."""
+
+
 def test_a_claim_that_turns_out_stale_leaves_nothing_behind(database, mind):
     call = mind.claimed("add", {"content": "stale", "tags": [], "metadata": {}})
     effect = MemoryExecutor(mind.embedder).perform(call).effect
-    with database.engine.connect() as tx:
+    with suppress(Stale), database.transaction() as tx:
         effect(tx)
-        tx.rollback()
+        raise Stale
     assert mind.found("stale") == []
 
 

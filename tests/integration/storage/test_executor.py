@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
@@ -170,13 +171,17 @@ def test_concurrent_writers_of_one_path_lose_no_version(disk):
     assert disk("read", path="x")["version"] == 80
 
 
+class Stale(Exception):
+    """Rolls the transaction back, as the kernel does."""
+
+
 def test_a_claim_that_turns_out_stale_leaves_nothing_behind(database, disk):
     effect = disk.perform("write", path="x", content=str(uuid4()))
     before = count(database, blobs)
 
-    with database.engine.connect() as tx:
+    with suppress(Stale), database.transaction() as tx:
         effect(tx)
-        tx.rollback()
+        raise Stale
     assert count(database, files, files.c.agent_id == disk.id) == 0
     assert count(database, blobs) == before
 
