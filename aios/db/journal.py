@@ -6,18 +6,16 @@ the new requests, their syscalls and the child agents.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import TextClause, bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 from aios.db import contexts
 from aios.db.syscalls import Link
 from aios.errors import FinalError, from_json
 from aios.kernel.ids import new_id
 from aios.kernel.replay import Continued, Entry, Raised, Returned
-from aios.kernel.values import canonical
 from aios.kernel.words import AgentState, SyscallState
 
 if TYPE_CHECKING:
@@ -73,15 +71,15 @@ _ASKED = """
     , asked AS (
         INSERT INTO requests (id, agent_id, generation, seq, label, digest, pending, settled)
         SELECT r.id, closed.id, :generation, r.seq, r.label, decode(r.digest, 'hex'), r.pending, r.settled
-        FROM closed, jsonb_to_recordset(:requests) AS r
-            (id uuid, seq text, label text, digest text, pending smallint, settled jsonb)
+        FROM closed, json_to_recordset(:requests) AS r
+            (id uuid, seq text, label text, digest text, pending smallint, settled json)
     ), called AS (
         INSERT INTO syscalls (id, agent_id, request_id, position, pool, op, effect, payload, prompt, state, priority,
                               seconds, waits_for, not_before, queued_at)
         SELECT s.id, closed.id, s.request_id, s.position, s.pool, s.op, s.effect, s.payload, decode(s.prompt, 'hex'),
                s.state, s.priority, s.seconds, s.waits_for, clock_timestamp() + make_interval(secs => s.delay),
                CASE WHEN s.state = 'queued' THEN clock_timestamp() END
-        FROM closed, jsonb_to_recordset(:syscalls) AS s
+        FROM closed, json_to_recordset(:syscalls) AS s
             (id uuid, request_id uuid, position smallint, pool text, op text, effect text, payload jsonb, prompt text,
              state text, priority smallint, seconds real, waits_for uuid, delay float)
     )
@@ -91,7 +89,7 @@ _CHILDREN = """
     , spawned AS (
         INSERT INTO agents (id, root_id, parent_id, program, task, state, priority, tenant, budgets)
         SELECT c.id, c.root_id, closed.id, c.program, c.task, 'queued', c.priority, c.tenant, c.budgets
-        FROM closed, jsonb_to_recordset(:spawned) AS c
+        FROM closed, json_to_recordset(:spawned) AS c
             (id uuid, root_id uuid, program text, task jsonb, priority smallint, tenant text, budgets jsonb)
     )
 """
@@ -102,7 +100,7 @@ def _statement(close: str, *more: str) -> TextClause:
     names = [name for name in ("requests", "syscalls", "spawned", "task") if f":{name}" in whole.text]
     nullable = [name for name in ("result", "error") if f":{name}" in whole.text]
     return whole.bindparams(
-        *(bindparam(name, type_=JSONB(none_as_null=False)) for name in names),
+        *(bindparam(name, type_=JSON(none_as_null=False)) for name in names),
         *(bindparam(name, type_=JSONB(none_as_null=True)) for name in nullable),
     )
 
@@ -193,9 +191,7 @@ def _entry(row: RowMapping) -> Entry:
         return Entry(bytes(row["digest"]), row["label"], open=row["pending"] > 0)
     if "error" in settled:
         return Entry(bytes(row["digest"]), row["label"], error=from_json(settled["error"]))
-    # In the order in which the first drive saw its fields: jsonb has one of its own, and a program may print the value.
-    result = json.loads(canonical(settled["result"], what="a journalled result"))
-    return Entry(bytes(row["digest"]), row["label"], results=[result])
+    return Entry(bytes(row["digest"]), row["label"], results=[settled["result"]])
 
 
 def _rows(

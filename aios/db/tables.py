@@ -25,7 +25,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, JSONB, REAL, TSVECTOR, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, JSON, JSONB, REAL, TSVECTOR, UUID
 
 EMBEDDING_DIMENSIONS = 384
 
@@ -97,7 +97,9 @@ requests = Table(
     Column("label", Text, nullable=False),  # what it asks, cut short: shown when a replay diverges
     Column("digest", LargeBinary, nullable=False),  # of what it asks, whole
     Column("pending", SmallInteger, nullable=False),
-    Column("settled", JSONB),  # {"result"} or {"error"} of what needed no syscall
+    Column(
+        "settled", JSON
+    ),  # {"result"} or {"error"} of what needed no syscall; as text, so that a replay sees it unchanged
     UniqueConstraint("agent_id", "generation", "seq"),
 )
 

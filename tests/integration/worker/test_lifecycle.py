@@ -327,3 +327,24 @@ def test_a_syscall_that_kills_every_worker_is_quarantined_and_others_go_on(world
     assert tool.calls == 5
     tool.meanwhile = lambda call: None
     assert end(world, "one_call", "plain").value == {"x": 1}
+
+
+@program
+async def keeper(agent, task):
+    value = await agent.step(lambda: {"z": 1e16, "a": [1.0, 2]})
+    shown = [f"{value}", f"{value['z']!r}"]
+    await agent.sleep(0)
+    return [shown, f"{value}", f"{value['z']!r}"]
+
+
+def test_a_replay_sees_a_steps_value_to_the_letter(world):
+    """jsonb would sort the fields its own way and make a whole number of 1e16: a program that prints it would diverge."""
+    world.drive.programs["keeper"] = keeper
+    agent = world.client.submit("three_steps", "x")
+    sql(world, "UPDATE agents SET program = 'keeper'")
+    for _ in range(3):
+        world.run()
+        world.recovery.tick()
+    first, text, number = world.client.result(agent, timeout=0).value
+    assert first == [text, number]
+    assert number == "1e+16"

@@ -216,7 +216,7 @@ def upgrade() -> None:
         sa.Column("label", sa.Text(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("pending", sa.SmallInteger(), nullable=False),
-        sa.Column("settled", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("settled", postgresql.JSON(astext_type=sa.Text()), nullable=True),
         sa.ForeignKeyConstraint(
             ["agent_id"], ["agents.id"], name=op.f("fk_requests_agent_id_agents"), ondelete="CASCADE"
         ),
