@@ -11,7 +11,7 @@ Source of the idea: durable execution by replay, as in Temporal and DBOS; journa
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from aios.kernel.request import Gather, Request
 from aios.kernel.values import Json, canonical, short
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine, Mapping
+    from collections.abc import Awaitable, Mapping
 
     from aios.kernel.plan import Call
 
@@ -293,7 +293,9 @@ class _Group:
     """Waiting for all branches of a gather."""
 
     def __init__(self, gather: Gather[Any], *, prefix: str) -> None:
-        self._frames = [_Frame(_coroutine(b), prefix=f"{prefix}{i}.") for i, b in enumerate(gather.branches, start=1)]
+        self._frames = [
+            _Frame(_as_coroutine(b), prefix=f"{prefix}{i}.") for i, b in enumerate(gather.branches, start=1)
+        ]
 
     def poll(self, run: Run) -> _Settled | None:
         for frame in self._frames:
@@ -312,7 +314,12 @@ class _Group:
 _Wait = _Answer | _Group
 
 
-async def _coroutine(awaitable: Awaitable[Any]) -> Any:
+def _as_coroutine(awaitable: Awaitable[Any]) -> Coroutine[object, Any, Any]:
+    """The branch itself when it is a coroutine: a wrapper dropped before its start would leave it never awaited."""
+    return awaitable if isinstance(awaitable, Coroutine) else _awaiting(awaitable)
+
+
+async def _awaiting(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 

@@ -336,3 +336,21 @@ def test_a_spent_budget_cannot_be_caught():
     bench.issue = broke
     with pytest.raises(BudgetSpent):
         bench.drive()
+
+
+def test_a_run_that_breaks_off_leaves_no_branch_that_was_never_awaited():
+    async def branch(agent):
+        return await agent.tool.call("calculator", expression="1")
+
+    async def program(agent, task):
+        return await agent.gather(branch(agent), branch(agent))
+
+    bench = Bench(program)
+
+    def broke(request):
+        raise BudgetSpent("steps", 0, 1)
+
+    run = Run(program(bench.agent, "t"), broke)
+    with pytest.raises(BudgetSpent):
+        run.advance({})
+    run.evict()
