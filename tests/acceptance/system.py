@@ -253,8 +253,12 @@ class System:
 
     def children(self, name: str) -> list[int]:
         """The pids of a prefork worker's pool children."""
-        found = psutil.Process(self.pid(name)).children()
-        return [child.pid for child in found if "resource_tracker" not in " ".join(child.cmdline())]
+        found = []
+        for child in psutil.Process(self.pid(name)).children():
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile, and is a zombie until its parent looks
+                if "resource_tracker" not in " ".join(child.cmdline()):
+                    found.append(child.pid)
+        return found
 
     def workers(self) -> list[str]:
         """Names of the workers."""
