@@ -51,7 +51,10 @@ def test_the_readmes_example_is_the_quickstarts():
     assert example in (ROOT / "docs" / "quickstart.md").read_text()
 
 
+MADE = "benchmarks/results/"  # what a benchmark writes is in nobody's clone
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_path_that_a_page_names_exists(page):
-    missing = [path for path in PATH.findall(page.read_text()) if not (ROOT / path).exists()]
-    assert not missing
+    named = [path for path in PATH.findall(page.read_text()) if not path.startswith(MADE)]
+    assert not [path for path in named if not (ROOT / path).exists()]
