@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aios.errors import AiosError
-    from aios.kernel.agent import Agent, FileInfo, Note
+    from aios.kernel.agent import Agent
     from aios.kernel.chat import Reply, Sampling, ToolCall, Usage
     from aios.kernel.program import Program, program
+    from aios.kernel.resources.memory import Note
+    from aios.kernel.resources.storage import FileInfo
     from aios.sdk.aio import AsyncClient
     from aios.sdk.client import Client, Result
 
@@ -32,8 +34,8 @@ _HOMES = {
     "AiosError": "aios.errors",
     "AsyncClient": "aios.sdk.aio",
     "Client": "aios.sdk.client",
-    "FileInfo": "aios.kernel.agent",
-    "Note": "aios.kernel.agent",
+    "FileInfo": "aios.kernel.resources.storage",
+    "Note": "aios.kernel.resources.memory",
     "Program": "aios.kernel.program",
     "Reply": "aios.kernel.chat",
     "Result": "aios.sdk.client",

@@ -20,6 +20,11 @@ def last(results: list[Json]) -> Json:
     return results[-1]
 
 
+def nothing(results: list[Json]) -> None:
+    """What a request answers with that only does something."""
+    del results
+
+
 @dataclass(frozen=True, eq=False)
 class Request(Generic[T]):
     """One thing a program asks for.

@@ -11,9 +11,9 @@ from sqlalchemy import func, insert, select, text
 
 from aios.db.tables import agents, memories
 from aios.errors import NotFound
-from aios.kernel.agent import Note
 from aios.kernel.ids import new_id
 from aios.kernel.ports import Claimed
+from aios.kernel.resources.memory import Note
 from aios.memory.executor import MemoryExecutor
 from aios.memory.minilm import MiniLM
 from aios.testing import FakeEmbedder

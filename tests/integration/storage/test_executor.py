@@ -12,9 +12,9 @@ from sqlalchemy import func, insert, select
 
 from aios.db.tables import agents, blobs, file_versions, files
 from aios.errors import InvalidArgument, NotFound, PathDenied
-from aios.kernel.agent import FileInfo
 from aios.kernel.ids import new_id
 from aios.kernel.ports import Claimed
+from aios.kernel.resources.storage import FileInfo
 from aios.storage.executor import StorageExecutor
 
 

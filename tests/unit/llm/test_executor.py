@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 
 from aios.errors import BrokerUnavailable, EngineOverloaded, EngineRefused, Ignored, SyscallExpired
-from aios.kernel.agent import reply
 from aios.kernel.chat import ToolCall
 from aios.kernel.ports import Claimed
+from aios.kernel.resources.llm import reply
 from aios.llm.executor import LLMExecutor
 from aios.settings import LLMSettings
 from aios.testing import FakeDriver, FakeSink, FakeToolBox

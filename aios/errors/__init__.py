@@ -1,0 +1,124 @@
+"""Every error of AIOS, and by its base class who has to act.
+
+::
+
+    AiosError
+    |- CallerError      the caller's mistake: never retried, the message names the value and the remedy
+    |- DeniedError      a rule forbids it: never retried
+    |- TransientError   the world's fault for now: retried with backoff, up to a limit
+    |- FinalError       it ended badly: recorded, never retried
+    Signal (BaseException)
+    |- Evicted          a program's coroutine is being dropped; it must not be journalled
+    |- Ignored          a duplicate, stale or pre-empted delivery: the chain stops here
+
+The class, never the call site, decides about a retry. An error crosses processes as JSON (`to_json`, `from_json`):
+its `args` are its constructor's positional arguments, all JSON values, and its text is built in `__str__`. Celery's JSON
+serializer turns anything else into a bare `Exception`.
+"""
+
+from __future__ import annotations
+
+from aios.errors.base import AiosError, ErrorJson, did_you_mean, from_json
+from aios.errors.caller import (
+    AgentEnded,
+    BadMessage,
+    BadToolArguments,
+    BudgetSpent,
+    CallerError,
+    EngineRefused,
+    ForeignAwaitable,
+    InvalidArgument,
+    NondeterminismError,
+    NotFound,
+    NotJson,
+    UnknownModel,
+    UnknownProgram,
+    UnknownTool,
+)
+from aios.errors.denied import (
+    AddressDenied,
+    DeniedError,
+    PathDenied,
+    ToolDenied,
+)
+from aios.errors.final import (
+    AttemptsSpent,
+    ChildFailed,
+    FinalError,
+    Misconfigured,
+    OutcomeUnknown,
+    ProgramBroke,
+    ProgramFailed,
+    ProgramStuck,
+    Quarantined,
+    SchemaMismatch,
+    SyscallExpired,
+    ToolFailed,
+)
+from aios.errors.signals import (
+    Evicted,
+    Ignored,
+    Signal,
+)
+from aios.errors.transient import (
+    BrokerUnavailable,
+    DatabaseUnavailable,
+    EngineFailed,
+    EngineOverloaded,
+    EngineTimeout,
+    EngineUnreachable,
+    QueueFull,
+    ToolTimeout,
+    ToolUnavailable,
+    TransientError,
+)
+
+__all__ = [
+    "AddressDenied",
+    "AgentEnded",
+    "AiosError",
+    "AttemptsSpent",
+    "BadMessage",
+    "BadToolArguments",
+    "BrokerUnavailable",
+    "BudgetSpent",
+    "CallerError",
+    "ChildFailed",
+    "DatabaseUnavailable",
+    "DeniedError",
+    "EngineFailed",
+    "EngineOverloaded",
+    "EngineRefused",
+    "EngineTimeout",
+    "EngineUnreachable",
+    "ErrorJson",
+    "Evicted",
+    "FinalError",
+    "ForeignAwaitable",
+    "Ignored",
+    "InvalidArgument",
+    "Misconfigured",
+    "NondeterminismError",
+    "NotFound",
+    "NotJson",
+    "OutcomeUnknown",
+    "PathDenied",
+    "ProgramBroke",
+    "ProgramFailed",
+    "ProgramStuck",
+    "Quarantined",
+    "QueueFull",
+    "SchemaMismatch",
+    "Signal",
+    "SyscallExpired",
+    "ToolDenied",
+    "ToolFailed",
+    "ToolTimeout",
+    "ToolUnavailable",
+    "TransientError",
+    "UnknownModel",
+    "UnknownProgram",
+    "UnknownTool",
+    "did_you_mean",
+    "from_json",
+]

@@ -1,0 +1,87 @@
+"""Errors that are the world's fault for now: retried with backoff, up to a limit."""
+
+from __future__ import annotations
+
+from aios.errors.base import AiosError
+
+
+class TransientError(AiosError):
+    """The world's fault for now: retried with backoff, up to a limit."""
+
+    retried = True
+
+
+class EngineOverloaded(TransientError):
+    """`EngineOverloaded(core, retry_after_seconds)`: HTTP 429; the syscall is ready again and no attempt is used."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        core, after = self.args
+        return f"engine {core!r} is overloaded; next call in {after} s"
+
+
+class EngineFailed(TransientError):
+    """`EngineFailed(core, text)`: the engine broke off or answered HTTP 5xx or 424."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        core, text = self.args
+        return f"engine {core!r} failed: {text}"
+
+
+class EngineUnreachable(EngineFailed):
+    """`EngineUnreachable(core, text)`: nobody listens there. Nothing was asked, so no attempt is used."""
+
+
+class EngineTimeout(TransientError):
+    """`EngineTimeout(core, seconds)`: no token for this long."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        core, seconds = self.args
+        return f"engine {core!r} sent nothing for {seconds} s"
+
+
+class DatabaseUnavailable(TransientError):
+    """`DatabaseUnavailable(where, why)`."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        where, why = self.args
+        return f"the database {where} does not answer ({why}); is it running? `aios doctor` checks every part"
+
+
+class BrokerUnavailable(TransientError):
+    """`BrokerUnavailable(where, why)`."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        where, why = self.args
+        return f"Redis {where} does not answer ({why}); is it running? `aios doctor` checks every part"
+
+
+class QueueFull(TransientError):
+    """`QueueFull(limit)`: too many agents wait to be started."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        (limit,) = self.args
+        return f"{limit} agents already wait to be started; try again later, or raise limits.queued_agents"
+
+
+class ToolTimeout(TransientError):
+    """`ToolTimeout(tool, seconds)`."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        tool, seconds = self.args
+        return f"tool {tool!r} did not finish within {seconds} s"
+
+
+class ToolUnavailable(TransientError):
+    """`ToolUnavailable(tool, what, why)`: what a tool needs outside does not answer for now."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        tool, what, why = self.args
+        return f"tool {tool!r} cannot reach {what} ({why}); try again later"

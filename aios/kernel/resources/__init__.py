@@ -1,0 +1,1 @@
+"""The faces of an agent, one per resource. Every method makes a request; none does I/O."""

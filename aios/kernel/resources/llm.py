@@ -1,0 +1,99 @@
+"""`agent.llm`: the models."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from aios.errors import InvalidArgument
+from aios.kernel.chat import Reply, Sampling, ToolCall, Usage, check_messages
+from aios.kernel.request import Request
+from aios.kernel.values import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aios.kernel.values import Json, JsonObject
+
+
+class LLM:
+    """`agent.llm`: the models."""
+
+    def chat(
+        self,
+        messages: str | Sequence[JsonObject],
+        *,
+        tools: Sequence[str] = (),
+        schema: JsonObject | None = None,
+        sampling: Sampling | None = None,
+        model: str = "",
+        recall: int = 0,
+        remember: bool = False,
+        **options: Any,
+    ) -> Request[Reply]:
+        """Ask a model.
+
+        Args:
+            messages: a text, or the conversation so far; append `reply.message` to go on with it.
+            tools: names of tools that the model may call; the calls come back in `reply.tool_calls`.
+            schema: a JSON schema that the reply's text must fit.
+            sampling: how tokens are picked; its fields may be given as keywords instead (`max_tokens=64`).
+            model: a model's name; empty: the core's own.
+            recall: put this many memories that match the last message before the conversation.
+            remember: store the reply as a memory.
+            **options: fields of `Sampling`.
+        """
+        args = _llm_args(sampling, options, model=model, tools=list(tools), schema=schema)
+        conversation = check_messages(messages)
+        if recall:
+            args["recall"] = {"query": str(conversation[-1].get("content", "")), "k": recall}
+        if remember:
+            args["remember"] = {"tags": []}
+        position = 1 if recall else 0
+        return Request("llm", "chat", args, messages=conversation, decode=lambda results: reply(results[position]))
+
+    def act(
+        self, messages: str | Sequence[JsonObject], *, tools: Sequence[str], model: str = "", **options: Any
+    ) -> Request[tuple[Reply, list[Json]]]:
+        """Tool use in one request: ask a model, run the tools it calls, give back the reply and the tools' results."""
+        args = _llm_args(None, options, model=model, tools=list(tools), schema=None)
+        return Request(
+            "llm",
+            "act",
+            args,
+            messages=check_messages(messages),
+            decode=lambda results: (reply(results[0]), results[1]),
+        )
+
+    def complete(
+        self, prompt: str, *, schema: JsonObject | None = None, model: str = "", **options: Any
+    ) -> Request[Reply]:
+        """Continue a text as it stands, without the model's chat template."""
+        args = _llm_args(None, options, model=model, tools=[], schema=schema)
+        return Request("llm", "complete", {**args, "prompt": prompt}, decode=lambda results: reply(results[-1]))
+
+
+def reply(result: JsonObject) -> Reply:
+    """The reply in the result of an `llm` syscall, its message read from the context it ended in."""
+    message = result["message"]
+    return Reply(
+        text=message.get("content") or "",
+        tool_calls=tuple(ToolCall.from_json(c) for c in message.get("tool_calls", ())),
+        finish_reason=result["finish_reason"],
+        usage=Usage(**(result.get("usage") or {})),
+        core=result.get("core") or "",
+    )
+
+
+def _llm_args(sampling: Sampling | None, options: JsonObject, **rest: Json) -> JsonObject:
+    try:
+        chosen = Sampling(**{**(sampling.to_json() if sampling else {}), **options})
+    except TypeError as error:
+        names = ", ".join(Sampling.__dataclass_fields__)
+        raise InvalidArgument("option", ", ".join(options), f"an LLM request takes {names}") from error
+    args: JsonObject = {"sampling": chosen.to_json()}
+    args.update({name: value for name, value in rest.items() if value})
+    if "schema" in args:  # as text: jsonb forgets the order of its fields, and a model answers in that order
+        canonical(args["schema"], what="schema")
+        args["schema"] = json.dumps(args["schema"], ensure_ascii=False)
+    return args
