@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from aios.errors import InvalidArgument, NotFound
+from aios.kernel import paths
 from aios.kernel.payload import Payload, read
 from aios.kernel.ports import Outcome
-from aios.storage import files, paths, pattern
+from aios.storage import files, pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aios.errors import InvalidArgument, PathDenied
-from aios.storage.paths import folder, resolve
+from aios.kernel.paths import folder, resolve
 
 ME = UUID("0198c0de-0000-7000-8000-0000000000aa")
 OTHER = UUID("0198c0de-0000-7000-8000-0000000000bb")
