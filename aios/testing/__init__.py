@@ -1,0 +1,10 @@
+"""Fakes of the kernel's ports, for tests of ours and yours. Each passes the contract tests of the real thing."""
+
+from __future__ import annotations
+
+from aios.testing.driver import FakeDriver, Said
+from aios.testing.embedder import FakeEmbedder
+from aios.testing.sink import FakeSink
+from aios.testing.toolbox import FakeToolBox
+
+__all__ = ["FakeDriver", "FakeEmbedder", "FakeSink", "FakeToolBox", "Said"]

@@ -1,0 +1,85 @@
+"""A fake of the `Driver` port."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from typing import TYPE_CHECKING, Literal
+
+from aios.errors import AiosError
+from aios.kernel.chat import ToolCall, Usage
+from aios.kernel.ports import CoreInfo, Finish, Token
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Sequence
+
+    from aios.kernel.ports import Prompt
+
+
+Said = str | ToolCall | AiosError
+"""What a fake core answers: words, a tool call, or an error."""
+
+
+class FakeDriver:
+    """A `Driver` without a core: it says what `answer` makes of a prompt, a word or a space per token.
+
+    Attributes:
+        asked: every prompt, in order.
+        open: generations under way.
+        token_seconds: time before each token.
+    """
+
+    resume: Literal["kv", "rerun", "none"] = "rerun"
+
+    def __init__(
+        self, answer: Callable[[Prompt], Said] | Said = "ok", *, token_seconds: float = 0.0, name: str = "fake"
+    ) -> None:
+        self.name = name
+        self.asked: list[Prompt] = []
+        self.open = 0
+        self.token_seconds = token_seconds
+        self._answer = answer
+
+    async def generate(self, prompt: Prompt) -> AsyncGenerator[Token | Finish, None]:
+        """Tokens as they come, then one `Finish`."""
+        self.asked.append(prompt)
+        said = self._answer(prompt) if callable(self._answer) else self._answer
+        if isinstance(said, AiosError):
+            raise said
+        self.open += 1
+        try:
+            words = re.findall(r"\s|\S+", said) if isinstance(said, str) else [said.name]
+            limit = prompt.sampling.max_tokens or len(words)
+            tokens = [Token(i, _word_id(word), word) for i, word in enumerate(words[:limit], start=1)]
+            for token in tokens:
+                await asyncio.sleep(self.token_seconds)
+                yield token
+            yield _finish(said, tokens, cut=limit < len(words))
+        finally:
+            self.open -= 1
+
+    async def info(self) -> CoreInfo:
+        """What the core says of itself."""
+        return CoreInfo(model="fake-model", max_total_tokens=2048, max_concurrent=4)
+
+    async def healthy(self) -> bool:
+        """Always."""
+        return True
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+def _word_id(word: str) -> int:
+    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=3).digest(), "big")
+
+
+def _finish(said: str | ToolCall, tokens: Sequence[Token], *, cut: bool) -> Finish:
+    return Finish(
+        text="".join(t.text for t in tokens) if isinstance(said, str) else "",
+        reason="length" if cut else "stop",
+        usage=Usage(prompt_tokens=1, completion_tokens=len(tokens)),
+        tool_calls=() if isinstance(said, str) else (said,),
+        token_ids=tuple(t.id for t in tokens),
+    )
