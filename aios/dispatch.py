@@ -38,9 +38,7 @@ BROKER_OPTIONS: Final = {
     "priority_steps": list(range(LEAST_URGENT + 1)),  # 0 is the most urgent, strictly served first
     "sep": ":",
     "queue_order_strategy": "priority",
-    "visibility_timeout": 30,
-    "unacked_restore_interval": 1,
-    "unacked_restore_throttle": 1,
+    "ack_emulation": False,  # a message is a doorbell: a lost one rings again, so no copy of it is kept (ADR 0007)
     "global_keyprefix": "aios:q:",
     "socket_timeout": 15,
     "socket_connect_timeout": 2,

@@ -1,4 +1,7 @@
-"""Bare Celery: the yardstick. A no-op task that publishes the next one, on the same broker settings and pools as ours."""
+"""Bare Celery: the yardstick. A no-op task that publishes the next one, on the same servers and pools as ours.
+
+Priorities as ours, everything else as Celery ships it.
+"""
 
 from __future__ import annotations
 
