@@ -51,7 +51,7 @@ def add(
             tags=list(tags),
             metadata=metadata,
             embedder=vector.embedder,
-            embedding=vector.values,
+            vector=vector.values,
         )
         .on_conflict_do_nothing(index_elements=[memories.c.id])
     )
@@ -77,7 +77,7 @@ def change(
     """Change what is given and leave what is None; False if there is no such memory."""
     given: dict[str, Any] = {"content": content, "tags": None if tags is None else list(tags), "metadata": metadata}
     if vector is not None:
-        given |= {"embedder": vector.embedder, "embedding": vector.values}
+        given |= {"embedder": vector.embedder, "vector": vector.values}
     values = {name: value for name, value in given.items() if value is not None}
     statement = update(memories).where(_one(id, namespace)).values(**values, updated_at=func.clock_timestamp())
     return tx.execute(statement).rowcount == 1

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Text, cast, func, select
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import Text, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
 from aios.db.tables import memories
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from aios.db.session import Transaction
     from aios.kernel.values import JsonObject
-    from aios.memory.notes import Vector
+    from aios.memory.notes import Vector as Embedded
 
 _FUSION: Final = 60
 _FEWEST_CANDIDATES: Final = 40
@@ -36,7 +37,7 @@ _SCAN: Final = (
 
 
 def search(
-    tx: Transaction, *, namespace: str, query: str, vector: Vector, k: int, tags: Sequence[str]
+    tx: Transaction, *, namespace: str, query: str, vector: Embedded, k: int, tags: Sequence[str]
 ) -> list[JsonObject]:
     """The k best memories of a namespace that have all these tags, best first, each with its `score`."""
     for statement in _SCAN:
@@ -50,9 +51,12 @@ def search(
     return [{**told(row), "score": float(row.score)} for row in tx.execute(_fused(near, worded).limit(k))]
 
 
-def _by_meaning(vector: Vector, own: list[ColumnElement[bool]]) -> Select[Any]:
-    distance = memories.c.embedding.cosine_distance(vector.values)
-    chosen = select(memories.c.id, distance.label("distance")).where(*own, memories.c.embedder == vector.embedder)
+def _by_meaning(vector: Embedded, own: list[ColumnElement[bool]]) -> Select[Any]:
+    length = len(vector.values)
+    distance = cast(memories.c.vector, Vector(length)).cosine_distance(vector.values)
+    # The index of this length, and the embedder's own vectors in it: others of the same length mean something else.
+    same = func.vector_dims(memories.c.vector) == literal_column(str(length)), memories.c.embedder == vector.embedder
+    chosen = select(memories.c.id, distance.label("distance")).where(*own, *same)
     return chosen.order_by(distance)
 
 

@@ -253,7 +253,7 @@ def test_a_search_fills_k_though_anothers_memories_lie_nearer(database):
                 "agent_id": mind.id,
                 "content": "stone",
                 "embedder": "fake",
-                "embedding": vector,
+                "vector": vector,
             }
 
     with database.transaction() as tx:
@@ -275,7 +275,7 @@ def test_a_search_fills_k_though_anothers_memories_lie_nearer(database):
         nearest = (
             select(memories.c.id)
             .where(memories.c.namespace == f"agent:{mine.id}")
-            .order_by(memories.c.embedding.cosine_distance([1.0] + [0.0] * 383))
+            .order_by(memories.c.vector.cosine_distance([1.0] + [0.0] * 383))
             .limit(20)
         )
         exact = {str(found) for found in tx.execute(nearest).scalars()}
