@@ -8,6 +8,7 @@ from celery import Celery, signals
 from celery.exceptions import Ignore
 
 from aios import broker
+from aios.dispatch import task_name
 from aios.errors import AiosError, BadMessage, Ignored
 from aios.log import logger
 from tasks import process
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from celery.app.task import Task
 
+    from aios.kernel.words import Pool
+
 log = logger(__name__)
 
 broker.mend()
@@ -24,10 +27,24 @@ app = Celery("aios", set_as_current=True, task_cls="tasks.doorbell:Doorbell")
 app.config_from_object("config.celeryconfig")
 
 
-def execute(task: Task, syscall: str, *, pool: str) -> None:
-    """Execute the syscall that a message names."""
-    chained = bool(task.request.chain)
-    _answer(lambda: process.kernel().execution.run(process.id_in(task.name, syscall), pool=pool, chained=chained))
+def serve(pool: Pool, **operations: str) -> None:
+    """Register a task for each operation of a pool, under the name that messages carry: `aios.<pool>.<operation>`.
+
+    Args:
+        pool: the pool.
+        **operations: what each does, in one line: Flower and `celery inspect registered` show it.
+    """
+    for operation, summary in operations.items():
+        app.task(name=task_name(pool.value, operation), bind=True)(_execution(pool.value, summary))
+
+
+def _execution(pool: str, summary: str) -> Callable[[Task, str], None]:
+    def execute(self: Task, syscall: str) -> None:
+        chained = bool(self.request.chain)
+        _answer(lambda: process.kernel().execution.run(process.id_in(self.name, syscall), pool=pool, chained=chained))
+
+    execute.__doc__ = summary
+    return execute
 
 
 def resume(task: Task, agent: str) -> None:
