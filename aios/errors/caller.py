@@ -45,6 +45,15 @@ class UnknownModel(CallerError):
         return f"unknown model {name!r}" + hint(near, "leave `model` out to use the engine's own")
 
 
+class UnknownCore(CallerError):
+    """`UnknownCore(name, near)`."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        name, near = self.args
+        return f"unknown core {name!r}" + hint(near, "see `aios cores list` for those there are")
+
+
 class NotFound(CallerError):
     """`NotFound(kind, id)`: no agent, file, memory or schedule has this id."""
 
@@ -71,6 +80,31 @@ class EngineRefused(CallerError):
         """What is wrong, with which value, and what to do."""
         core, kind, text = self.args
         return f"engine {core!r} refused the request ({kind}): {text}"
+
+
+class ContextOverflow(CallerError):
+    """`ContextOverflow(core, tokens, room, turns)`: a conversation does not fit into what a core can read.
+
+    `turns`: so many of the oldest turns have to go; 0: the request's strategy lets none go, or what must stay is too much.
+    """
+
+    @property
+    def room(self) -> int:
+        """Tokens that a conversation may have, the reply's kept free."""
+        return int(self.args[2])
+
+    @property
+    def turns(self) -> int:
+        """How many of the oldest turns have to go."""
+        return int(self.args[3])
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        core, tokens, room, turns = self.args
+        told = f"the conversation has {tokens} tokens, and core {core!r} has room for {room} beside the reply"
+        if turns:
+            return f"{told}: its {turns} oldest turns have to go"
+        return f'{told}; say less, ask for fewer max_tokens, or let turns go: context="drop_oldest", "summarise" or "page_out"'
 
 
 class BudgetSpent(CallerError):
@@ -132,3 +166,15 @@ class BadMessage(CallerError):
         """What is wrong, with which value, and what to do."""
         task, why = self.args
         return f"refused a message for {task}: {why}"
+
+
+class VersionConflict(CallerError):
+    """`VersionConflict(path, wanted, found)`: a file is not at the version that a write was meant for; 0: there is none."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        path, wanted, found = self.args
+        if not wanted:
+            return f"{path!r} exists already, at version {found}; write it without `expect`, or choose another name"
+        there = f"is at version {found}" if found else "does not exist"
+        return f"{path!r} {there}, not at version {wanted}; read it again, and write with `expect={found}`"

@@ -18,6 +18,15 @@ class ToolFailed(FinalError):
         return f"tool {tool!r} raised {kind}: {text}"
 
 
+class ToolOff(FinalError):
+    """`ToolOff(tool, why)`: this machine or its configuration does not allow a tool; there is no weaker way instead."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        tool, why = self.args
+        return f"tool {tool!r} is off: {why}"
+
+
 class ProgramFailed(FinalError):
     """`ProgramFailed(kind, text, traceback)`: a program raised an exception of its own."""
 
@@ -106,3 +115,12 @@ class Misconfigured(FinalError):
         """What is wrong, with which value, and what to do."""
         what, remedy = self.args
         return f"{what}; {remedy}"
+
+
+class BlobLost(FinalError):
+    """`BlobLost(digest, why)`: the content of a file's version cannot be read."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        digest, why = self.args
+        return f"content {digest} is lost: {why}; restore it from a backup, or roll the file back to another version"

@@ -33,6 +33,10 @@ class EngineUnreachable(EngineFailed):
     """`EngineUnreachable(core, text)`: nobody listens there. Nothing was asked, so no attempt is used."""
 
 
+class EngineLost(EngineFailed):
+    """`EngineLost(core, text)`: the core failed under way, and another one can take over: at once, and no attempt is used."""
+
+
 class EngineTimeout(TransientError):
     """`EngineTimeout(core, seconds)`: no token for this long."""
 
@@ -78,6 +82,15 @@ class ToolTimeout(TransientError):
         return f"tool {tool!r} did not finish within {seconds} s"
 
 
+class ToolBusy(TransientError):
+    """`ToolBusy(tool, limit, after_seconds)`: as many calls as it allows are under way. It counts as no error of the call."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        tool, limit, after = self.args
+        return f"tool {tool!r} has {limit} calls under way, as many as it allows; next try in {after} s"
+
+
 class ToolUnavailable(TransientError):
     """`ToolUnavailable(tool, what, why)`: what a tool needs outside does not answer for now."""
 
@@ -85,3 +98,16 @@ class ToolUnavailable(TransientError):
         """What is wrong, with which value, and what to do."""
         tool, what, why = self.args
         return f"tool {tool!r} cannot reach {what} ({why}); try again later"
+
+
+class StoreUnavailable(TransientError):
+    """`StoreUnavailable(url, why)`: the object store does not answer, or refuses."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        url, why = self.args
+        return f"the object store {url} does not answer ({why}); check storage.url and who may write there"
+
+
+class ToolNotReached(ToolUnavailable):
+    """`ToolNotReached(tool, what, why)`: it was not even asked, so nothing can have happened."""

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from aios.kernel.chat import Sampling, ToolCall, ToolSpec, Usage
+from aios.kernel.policy import Payer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from datetime import timedelta
     from uuid import UUID
 
+    from aios.kernel.access import Book
     from aios.kernel.plan import ToolInfo
     from aios.kernel.values import Json, JsonObject
 
@@ -34,6 +37,8 @@ class Claimed:
         seconds_left: until its deadline.
         age_seconds: since it was issued.
         valid: whether the claim may still be executed; asked last before a call that costs something.
+        root_id: the root agent of its spawn tree; None: the agent itself.
+        approval: by which a human let it run; None: nobody had to.
     """
 
     id: UUID
@@ -55,6 +60,13 @@ class Claimed:
     earlier: list[Json] = field(default_factory=list)
     messages: list[JsonObject] = field(default_factory=list)
     valid: Callable[[], bool] = field(default=_always, compare=False)
+    root_id: UUID | None = None
+    approval: UUID | None = None
+
+    @property
+    def payer(self) -> Payer:
+        """Whose work it is, for the scheduler."""
+        return Payer(str(self.root_id or self.agent_id), self.tenant, self.program)
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,7 @@ class Outcome:
         result: its JSON result; ignored when `effect` is given.
         effect: does its work in the transaction that completes the syscall, and gives the result.
         message: llm: the assistant message, stored as a delta of the prompt's context.
+        after: runs once the syscall is completed and committed, and may be lost: for caches. It raises nothing.
     """
 
     result: Json = None
@@ -72,6 +85,7 @@ class Outcome:
     message: JsonObject | None = None
     usage: Usage | None = None
     core: str = ""
+    after: Callable[[], None] | None = None
 
 
 class Executor(Protocol):
@@ -128,6 +142,7 @@ class Finish:
     usage: Usage
     tool_calls: tuple[ToolCall, ...] = ()
     token_ids: tuple[int, ...] = ()
+    core: str = ""  # which of several cores it came from
 
 
 @dataclass(frozen=True)
@@ -136,6 +151,7 @@ class Prompt:
 
     Attributes:
         text: a plain completion's prompt; None when `messages` are given.
+        fallbacks: models to ask when no core of `model` takes calls, in this order.
         trace: HTTP headers that name the syscall and the claim, for the engine's log.
         valid: whether it may still be asked; a driver looks last before it sends.
     """
@@ -146,6 +162,7 @@ class Prompt:
     schema: JsonObject | None = None
     sampling: Sampling = field(default_factory=Sampling)
     model: str = ""
+    fallbacks: Sequence[str] = ()
     trace: dict[str, str] = field(default_factory=dict)
     valid: Callable[[], bool] = field(default=_always, compare=False)
 
@@ -180,6 +197,19 @@ class Driver(Protocol):
         ...
 
 
+@runtime_checkable
+class TokenCounter(Protocol):
+    """Counts tokens exactly as a core does. A driver that can is one too."""
+
+    async def count(self, prompt: Prompt) -> int:
+        """Tokens of what the core would be sent for this prompt, its template and tools included.
+
+        Raises:
+            EngineFailed: and what else `Driver.generate` raises before it begins.
+        """
+        ...
+
+
 class TokenSink(Protocol):
     """Where tokens go while they are generated: a stream per syscall that clients follow. Losing it loses no result."""
 
@@ -189,6 +219,21 @@ class TokenSink(Protocol):
 
     def end(self, syscall: UUID, attempt: int, reason: str, tokens: Sequence[Token] = ()) -> None:
         """Append the last tokens and mark the end of an attempt: `done`, `failed` or `again`."""
+        ...
+
+
+# --- access -----------------------------------------------------------------------------------------------------------
+
+
+class Rules(Protocol):
+    """The access rules as this process knows them."""
+
+    def book(self, version: int) -> Book:
+        """All rules and groups, as of this version of them or a newer one.
+
+        Raises:
+            DatabaseUnavailable: they have to be read, and cannot be.
+        """
         ...
 
 
@@ -203,6 +248,100 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector per text."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """Where contents of files are kept when not in Postgres. Names are SHA-256 digests in hexadecimal digits."""
+
+    name: str
+
+    def put(self, name: str, data: bytes) -> None:
+        """Store an object, whole or not at all; one of that name is replaced by itself.
+
+        Raises:
+            StoreUnavailable: the store does not take it.
+        """
+        ...
+
+    def get(self, name: str) -> bytes | None:
+        """An object, or None."""
+        ...
+
+    def has(self, name: str) -> bool:
+        """Whether an object is there."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove an object, if it is there."""
+        ...
+
+    def older_than(self, age: timedelta) -> Iterator[str]:
+        """Names of the objects that were put at least so long ago."""
+        ...
+
+
+@dataclass(frozen=True)
+class Later:
+    """A result that comes to be in the transaction that completes the syscall; `effect` does the work there."""
+
+    effect: Callable[[Json], Json]
+
+
+class Nested(Protocol):
+    """What a tool may do with its agent's memory and files, within its own syscall and by the rules of those pools."""
+
+    def now(self, pool: str, op: str, payload: JsonObject) -> Json:
+        """Do it at once, in a transaction of its own: for reading."""
+        ...
+
+    def later(self, pool: str, op: str, payload: JsonObject) -> Later:
+        """Check it at once, do it in the transaction that completes the syscall: for writing, which happens once."""
+        ...
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of a block of working memory: its JSON text at a version; None once the block is cleared."""
+
+    version: int
+    text: str | None
+    pinned: bool = False
+
+
+@dataclass(frozen=True)
+class CacheState:
+    """How full a namespace's part of the cache is, and how often it helped since it was last empty."""
+
+    quota_bytes: int
+    used_bytes: int = 0
+    blocks: tuple[str, ...] = ()
+    hits: int = 0
+    misses: int = 0
+    evicted: int = 0
+    up: bool = True
+
+
+class BlockCache(Protocol):
+    """Copies of an agent's blocks, under a byte quota per namespace. Losing any of it, at any moment, loses nothing.
+
+    What leaves when it is full: `aios.kernel.lru_k`. Nothing here raises: a cache that is away only never hits.
+    """
+
+    def get(self, namespace: str, name: str) -> Copy | None:
+        """The copy that is held; asking counts as an access of the block, held or not."""
+        ...
+
+    def put(self, namespace: str, name: str, copy: Copy) -> bool:
+        """Hold a copy unless a newer one is held; whether it is held now. One too large for what is free is not held."""
+        ...
+
+    def clear(self, namespace: str) -> None:
+        """Hold nothing of a namespace."""
+        ...
+
+    def state(self, namespace: str) -> CacheState:
+        """What is held."""
         ...
 
 
@@ -221,8 +360,10 @@ class ToolBox(Protocol):
         """
         ...
 
-    def call(self, name: str, arguments: JsonObject, *, agent_id: UUID, seconds: float) -> Json:
-        """Validate the arguments, run the tool, give its JSON result.
+    def call(
+        self, name: str, arguments: JsonObject, *, agent_id: UUID, seconds: float, nested: Nested | None = None
+    ) -> Json | Later:
+        """Validate the arguments, run the tool, give its JSON result, or what makes it.
 
         Raises:
             BadToolArguments: with a text that a model can repair its call from.

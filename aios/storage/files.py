@@ -1,23 +1,38 @@
-"""The statements of storage: each runs in a transaction that somebody else opened and will commit."""
+"""The statements of files: each runs in a transaction that somebody else opened and will commit.
+
+Writers of one path queue at its row, so versions are consecutive, and the last one wins unless it said which version it
+was meant for.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-from sqlalchemy import and_, func, insert, literal, select, update
+from sqlalchemy import and_, case, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import IntegrityError
 
-from aios.db.tables import blobs, file_versions, files
+from aios.db.tables import blobs as blob_rows
+from aios.db.tables import file_versions, files
+from aios.errors import InvalidArgument, NotFound, VersionConflict
+from aios.kernel import paths
 from aios.kernel.ids import new_id
+from aios.storage import folders
+from aios.storage.blobs import Blobs, Kept
+from aios.storage.media import SEARCHED, media_type
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from sqlalchemy import ColumnElement, Executable, Row
+
     from aios.db.session import Transaction
 
-TEXT: Final = "text/plain; charset=utf-8"
+IN_POSTGRES: Final = Blobs()
+_TRIES: Final = 5
+_FOREIGN_KEY: Final = "23503"
 
 
 class Stored(NamedTuple):
@@ -34,79 +49,223 @@ class Content(NamedTuple):
 
     version: int
     data: bytes
+    media_type: str
 
 
-def write(tx: Transaction, path: str, data: bytes, *, agent_id: UUID, syscall_id: UUID) -> Stored:
-    """Store a new version. Writers of one path queue at its row, so versions are consecutive and the last one wins."""
-    digest = _store_blob(tx, data)
-    row = tx.execute(
-        postgresql.insert(files)
-        .values(id=new_id(), path=path, agent_id=agent_id, version=1)
-        .on_conflict_do_update(
-            index_elements=[files.c.path],
-            set_={"version": files.c.version + 1, "deleted": False, "updated_at": func.clock_timestamp()},
+class Known(NamedTuple):
+    """The newest version of a file that is there."""
+
+    id: UUID
+    version: int
+    digest: bytes
+    size: int
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Why a version came to be.
+
+    Attributes:
+        agent_id: who wrote it; None: an operator.
+        op: `write`, `append`, `delete`, `rollback`, `move` or `copy`.
+        source: where the content came from, when it came from another version.
+    """
+
+    agent_id: UUID | None = None
+    syscall_id: UUID | None = None
+    op: str = "write"
+    source: str | None = None
+
+
+def write(
+    tx: Transaction,
+    path: str,
+    data: bytes,
+    *,
+    agent_id: UUID | None,
+    syscall_id: UUID | None,
+    blobs: Blobs = IN_POSTGRES,
+    expect: int | None = None,
+    op: str = "write",
+) -> Stored:
+    """Store a whole file as a new version.
+
+    Args:
+        tx: the transaction that it is part of.
+        path: canonical.
+        data: the content.
+        agent_id: who writes; None: an operator.
+        syscall_id: by which syscall.
+        blobs: where contents are kept.
+        expect: the version that it replaces; 0: there is no such file yet; None: whatever is there.
+        op: what the history calls it.
+
+    Raises:
+        VersionConflict: the file is at another version.
+        InvalidArgument: the path is a folder, or a file is where a folder of it must be.
+    """
+    kept = blobs.keep(tx, data)
+    origin = Origin(agent_id=agent_id, syscall_id=syscall_id, op=op)
+    return put(tx, path, kept, media=media_type(path, data), origin=origin, expect=expect)
+
+
+def put(tx: Transaction, path: str, kept: Kept, *, media: str, origin: Origin, expect: int | None = None) -> Stored:
+    """Store a content that is kept already as a new version."""
+    row = _advance(tx, path, searched=media in SEARCHED, expect=expect)
+    if row.was is not False:  # new, or deleted before
+        folders.make_above(tx, path)
+    tx.execute(
+        insert(file_versions).values(
+            file_id=row.id,
+            version=row.version,
+            digest=kept.digest,
+            size=kept.size,
+            media_type=media,
+            op=origin.op,
+            origin=origin.source,
+            agent_id=origin.agent_id,
+            syscall_id=origin.syscall_id,
         )
-        .returning(files.c.id, files.c.version, files.c.updated_at)
-    ).one()
-    _store_version(tx, row.id, row.version, digest=digest, size=len(data), syscall_id=syscall_id)
-    return Stored(path, row.version, len(data), row.updated_at)
+    )
+    return Stored(path, row.version, kept.size, row.updated_at)
 
 
-def read(tx: Transaction, path: str, *, version: int | None) -> Content | None:
+def append(
+    tx: Transaction,
+    path: str,
+    data: bytes,
+    *,
+    agent_id: UUID | None,
+    syscall_id: UUID | None,
+    blobs: Blobs = IN_POSTGRES,
+    limit: int | None = None,
+    expect: int | None = None,
+) -> Stored:
+    """Store a new version that ends with `data`; the file is made if there is none. No writer comes in between."""
+    who = {"agent_id": agent_id, "syscall_id": syscall_id, "blobs": blobs, "op": "append"}
+    for _ in range(_TRIES):
+        known = find(tx, path, lock=True)
+        if known is None and not expect:
+            try:
+                return write(tx, path, data, expect=0, **who)  # type: ignore[arg-type]  # one dict of several types
+            except VersionConflict:  # somebody has just made it
+                continue
+        if known is None or (expect is not None and known.version != expect):
+            raise VersionConflict(path, expect, known.version if known else 0)
+        if limit is not None and known.size + len(data) > limit:
+            raise InvalidArgument("content", f"{known.size + len(data)} bytes", f"a file has at most {limit} bytes")
+        return write(tx, path, blobs.load(tx, known.digest) + data, **who)  # type: ignore[arg-type]  # as above
+    raise VersionConflict(path, expect, 0)
+
+
+def find(tx: Transaction, path: str, *, lock: bool = False) -> Known | None:
+    """The newest version of a file; None if there is none. With `lock`, no other version can follow before `tx` ends."""
+    if lock:
+        tx.execute(select(files.c.id).where(files.c.path == path).with_for_update(key_share=True))
+    newest = and_(file_versions.c.file_id == files.c.id, file_versions.c.version == files.c.version)
+    columns = files.c.id, files.c.version, file_versions.c.digest, file_versions.c.size, file_versions.c.media_type
+    row = tx.execute(select(*columns).join(file_versions, newest).where(_live(path))).one_or_none()
+    return None if row is None else Known(row.id, row.version, bytes(row.digest), row.size, row.media_type)
+
+
+def read(tx: Transaction, path: str, *, version: int | None = None, blobs: Blobs = IN_POSTGRES) -> Content | None:
     """A version's content, the newest one if none is named; None if it does not exist or is a deletion."""
     wanted = files.c.version if version is None else literal(version)
     row = tx.execute(
-        select(file_versions.c.version, blobs.c.data)
+        select(file_versions.c.version, file_versions.c.digest, file_versions.c.media_type, blob_rows.c.data)
         .join(files, files.c.id == file_versions.c.file_id)
-        .join(blobs, blobs.c.digest == file_versions.c.digest)
+        .join(blob_rows, blob_rows.c.digest == file_versions.c.digest)
         .where(files.c.path == path, file_versions.c.version == wanted)
-    ).one_or_none()
-    return None if row is None else Content(row.version, row.data)
-
-
-def below(tx: Transaction, prefix: str, *, agent_id: UUID) -> list[Stored]:
-    """The agent's files whose path begins with `prefix`, by path; deleted ones are left out."""
-    newest = and_(file_versions.c.file_id == files.c.id, file_versions.c.version == files.c.version)
-    rows = tx.execute(
-        select(files.c.path, files.c.version, file_versions.c.size, files.c.updated_at)
-        .join(file_versions, newest)
-        .where(files.c.agent_id == agent_id, ~files.c.deleted, files.c.path.startswith(prefix, autoescape=True))
-        .order_by(files.c.path)
-    )
-    return [Stored(*row) for row in rows]
-
-
-def delete(tx: Transaction, path: str, *, syscall_id: UUID) -> int | None:
-    """Store a version that is a deletion, and give its number; None if there is no such file."""
-    row = tx.execute(
-        update(files)
-        .where(files.c.path == path, ~files.c.deleted)
-        .values(version=files.c.version + 1, deleted=True, updated_at=func.clock_timestamp())
-        .returning(files.c.id, files.c.version)
     ).one_or_none()
     if row is None:
         return None
-    _store_version(tx, row.id, row.version, digest=None, size=0, syscall_id=syscall_id)
+    data = bytes(row.data) if row.data is not None else blobs.load(tx, bytes(row.digest))
+    return Content(row.version, data, row.media_type)
+
+
+def delete(tx: Transaction, path: str, *, origin: Origin, expect: int | None = None) -> int:
+    """Store a version that is a deletion, and give its number.
+
+    Raises:
+        NotFound: there is no such file.
+        VersionConflict: it is at another version.
+    """
+    wanted = _live(path) if expect is None else _live(path) & (files.c.version == expect)
+    changed = {"version": files.c.version + 1, "deleted": True, "updated_at": func.clock_timestamp()}
+    row = tx.execute(update(files).where(wanted).values(changed).returning(files.c.id, files.c.version)).one_or_none()
+    if row is None:
+        known = find(tx, path)
+        if known is None:
+            raise NotFound("file", path)
+        raise VersionConflict(path, expect, known.version)
+    tx.execute(
+        insert(file_versions).values(
+            file_id=row.id,
+            version=row.version,
+            size=0,
+            media_type="",
+            op=origin.op,
+            origin=origin.source,
+            agent_id=origin.agent_id,
+            syscall_id=origin.syscall_id,
+        )
+    )
     return int(row.version)
 
 
-def _store_blob(tx: Transaction, data: bytes) -> bytes:
-    """Content is stored once, under its SHA-256, however many versions have it."""
-    digest = hashlib.sha256(data).digest()
-    known = select(blobs.c.size).where(blobs.c.digest == digest).with_for_update(read=True, key_share=True)
-    if (
-        tx.execute(known).one_or_none() is None
-    ):  # locked, so that pruning cannot take it before our version refers to it
-        row = postgresql.insert(blobs).values(digest=digest, size=len(data), data=data)
-        tx.execute(row.on_conflict_do_nothing())
-    return digest
+class _Advanced(NamedTuple):
+    id: UUID
+    version: int
+    updated_at: datetime
+    was: bool | None  # deleted before; None: it was not there
 
 
-def _store_version(
-    tx: Transaction, file_id: UUID, version: int, *, digest: bytes | None, size: int, syscall_id: UUID
-) -> None:
-    tx.execute(
-        insert(file_versions).values(
-            file_id=file_id, version=version, digest=digest, size=size, media_type=TEXT, syscall_id=syscall_id
+def _advance(tx: Transaction, path: str, *, searched: bool, expect: int | None) -> _Advanced:
+    """Take the file's next version, and with it the right to write it."""
+    following = files.c.version + 1
+    values = {
+        "version": following,
+        "deleted": False,
+        "folder": False,
+        "updated_at": func.clock_timestamp(),
+        "indexed": case((literal(searched), files.c.indexed), else_=following),
+    }
+    before = select(files.c.deleted).where(files.c.path == path).correlate(None).scalar_subquery()
+    told = (files.c.id, files.c.version, files.c.updated_at, before.label("was"))
+    if expect:
+        here = _live(path) & (files.c.version == expect)
+        row = tx.execute(update(files).where(here).values(values).returning(*told)).one_or_none()
+    else:
+        free = files.c.deleted if expect == 0 else files.c.deleted | ~files.c.folder
+        first = {"id": new_id(), "path": path, "agent_id": paths.owner(path), "version": 1}
+        made = (
+            postgresql.insert(files)
+            .values(**first, indexed=0 if searched else 1)
+            .on_conflict_do_update(index_elements=[files.c.path], set_=values, where=free)
+            .returning(*told)
         )
-    )
+        row = _inserted(tx, made, path)
+    if row is None:
+        _refuse(tx, path, expect)
+    return _Advanced(row.id, row.version, row.updated_at, row.was)
+
+
+def _inserted(tx: Transaction, made: Executable, path: str) -> Row[Any] | None:
+    try:
+        return tx.execute(made).one_or_none()
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) == _FOREIGN_KEY:
+            raise NotFound("agent", str(paths.owner(path))) from error
+        raise
+
+
+def _refuse(tx: Transaction, path: str, expect: int | None) -> NoReturn:
+    row = tx.execute(select(files.c.version, files.c.deleted, files.c.folder).where(files.c.path == path)).one_or_none()
+    if row is not None and row.folder and not row.deleted:
+        raise InvalidArgument("path", path, "it is a folder; name a file in it")
+    raise VersionConflict(path, expect, 0 if row is None or row.deleted else row.version)
+
+
+def _live(path: str) -> ColumnElement[bool]:
+    return (files.c.path == path) & ~files.c.deleted & ~files.c.folder

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from aios.testing.cache import FakeBlockCache
 from aios.testing.driver import FakeDriver, Said
 from aios.testing.embedder import FakeEmbedder
+from aios.testing.objects import FakeObjects
 from aios.testing.sink import FakeSink
 from aios.testing.toolbox import FakeToolBox
 
-__all__ = ["FakeDriver", "FakeEmbedder", "FakeSink", "FakeToolBox", "Said"]
+__all__ = ["FakeBlockCache", "FakeDriver", "FakeEmbedder", "FakeObjects", "FakeSink", "FakeToolBox", "Said"]

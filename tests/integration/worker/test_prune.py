@@ -271,7 +271,7 @@ def test_a_context_being_used_again_is_passed_over_and_one_being_swept_is_stored
 def test_an_equal_blob_being_written_again_is_kept(database: Database) -> None:
     agent = add_agent(database, days_ago=None)
     with database.transaction() as tx:
-        files._store_blob(tx, b"data")
+        files.IN_POSTGRES.keep(tx, b"data")
     age(database, "blobs", "created_at")
     with database.transaction() as tx:
         files.write(tx, f"/agents/{agent}/a", b"data", agent_id=agent, syscall_id=new_id())
@@ -283,7 +283,7 @@ def test_an_equal_blob_being_written_again_is_kept(database: Database) -> None:
 def test_a_blob_being_pruned_is_stored_anew(database: Database) -> None:
     agent = add_agent(database, days_ago=None)
     with database.transaction() as tx:
-        files._store_blob(tx, b"data")
+        files.IN_POSTGRES.keep(tx, b"data")
     age(database, "blobs", "created_at")
 
     def write() -> None:
