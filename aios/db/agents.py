@@ -9,11 +9,14 @@ from uuid import UUID
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from aios.db.hot import Hot
 from aios.db.tables import agents
 from aios.errors import AgentEnded, NotFound, QueueFull
+from aios.kernel.policy import Payer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from aios.db.session import Transaction
     from aios.errors import AiosError
@@ -40,6 +43,15 @@ class Driven:
     children: int
     budgets: JsonObject
     tree_tokens: int
+    owner: str
+    groups: Sequence[str]
+    access_version: int
+    claimed_at: datetime
+
+    @property
+    def payer(self) -> Payer:
+        """Who pays for its syscalls."""
+        return Payer(str(self.root_id), self.tenant, self.program)
 
 
 class Wanted(NamedTuple):
@@ -54,8 +66,16 @@ class Wanted(NamedTuple):
     somewhere: bool
 
 
-_CLAIM = text(
-    """
+class Standing(NamedTuple):
+    """How urgent an agent is, and who pays for it."""
+
+    priority: int
+    payer: Payer
+
+
+_CLAIM = Hot(
+    text(
+        """
     WITH driven AS (
         UPDATE agents SET epoch = epoch + 1, driver = :incarnation, state = 'running', runnable = false,
             started_at = COALESCE(started_at, clock_timestamp()),
@@ -64,15 +84,18 @@ _CLAIM = text(
         RETURNING *
     )
     SELECT driven.*, CASE WHEN budgets ? 'tokens' THEN (
-        SELECT sum(tokens) FROM agents a WHERE a.root_id = driven.root_id) ELSE 0 END AS tree_tokens
+        SELECT sum(tokens) FROM agents a WHERE a.root_id = driven.root_id) ELSE 0 END AS tree_tokens,
+        (SELECT version FROM access_version) AS access_version, clock_timestamp() AS claimed_at,
+        set_config('synchronous_commit', 'off', true)  -- a claim that is lost with Postgres is fenced by its driver
     FROM driven
     """
+    )
 )
 
 _GIVE_BACK = text(
     """
     UPDATE agents SET driver = NULL, runnable = true, state = CASE WHEN state = 'running' THEN 'queued' ELSE state END
-    WHERE id = :id AND epoch = :epoch AND driver = :incarnation
+    WHERE id = :id AND epoch = :epoch AND driver = :incarnation RETURNING 1
     """
 )
 
@@ -151,16 +174,17 @@ def submit(tx: Transaction, row: JsonObject, *, limit: int | None = None) -> UUI
 def claim(tx: Transaction, agent: UUID, *, incarnation: UUID, programs: Sequence[str]) -> Driven | None:
     """Take a runnable agent whose program is loaded here; None when there is nothing to take."""
     values = {"id": agent, "incarnation": incarnation, "programs": list(programs)}
-    row = tx.execute(_CLAIM, values).mappings().first()
+    row = _CLAIM.first(tx, values)
     if row is None:
         return None
     fields = {name: row[name] for name in Driven.__dataclass_fields__ if name != "incarnation"}
     return Driven(**{**fields, "tree_tokens": int(row["tree_tokens"])}, incarnation=incarnation)
 
 
-def give_back(tx: Transaction, driven: Driven) -> None:
-    """Leave an agent as it was before the drive, to be driven again."""
-    tx.execute(_GIVE_BACK, {"id": driven.id, "epoch": driven.epoch, "incarnation": driven.incarnation})
+def give_back(tx: Transaction, driven: Driven) -> bool:
+    """Leave an agent as it was before the drive, to be driven again; False: it is no longer driven by this drive."""
+    values = {"id": driven.id, "epoch": driven.epoch, "incarnation": driven.incarnation}
+    return tx.execute(_GIVE_BACK, values).first() is not None
 
 
 def fail(tx: Transaction, agent: UUID, *, error: AiosError, epoch: int | None = None) -> bool:
@@ -206,12 +230,19 @@ def retry(tx: Transaction, agent: UUID) -> int:
     raise AgentEnded(str(agent), state)
 
 
+def root_of(tx: Transaction, agent: UUID) -> UUID | None:
+    """The root of the spawn tree that an agent is in; None: there is no such agent."""
+    root: UUID | None = tx.execute(text("SELECT root_id FROM agents WHERE id = :id"), {"id": agent}).scalar()
+    return root
+
+
 def wanted(tx: Transaction, agent: UUID) -> Wanted | None:
     """What an agent that waits for a driver needs; None when it waits for none."""
     row = tx.execute(_WANTED, {"id": agent}).first()
     return None if row is None else Wanted(*row)
 
 
-def priority(tx: Transaction, agent: UUID) -> int:
-    """An agent's priority."""
-    return int(tx.execute(text("SELECT priority FROM agents WHERE id = :id"), {"id": agent}).scalar_one())
+def standing(tx: Transaction, agent: UUID) -> Standing:
+    """What the scheduler must know of an agent."""
+    row = tx.execute(text("SELECT priority, root_id, tenant, program FROM agents WHERE id = :id"), {"id": agent}).one()
+    return Standing(row.priority, Payer(str(row.root_id), row.tenant, row.program))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
+from aios.db.hot import Hot
 from aios.db.tables import contexts
 
 if TYPE_CHECKING:
@@ -21,14 +22,17 @@ _RECENT = 4  # a conversation usually grows by a reply and a question: look for 
 # not seen by the sweep, so using an old context makes it young; a young one is only read.
 _STALE = "used_at < clock_timestamp() - interval '30 minutes'"
 
-_KNOWN = text(
-    f"SELECT digest, {_STALE} AS stale FROM contexts WHERE digest = ANY(:digests) ORDER BY length DESC LIMIT 1"  # noqa: S608
+_KNOWN = Hot(
+    text(
+        f"SELECT digest, {_STALE} AS stale FROM contexts WHERE digest = ANY(:digests) ORDER BY length DESC LIMIT 1"  # noqa: S608
+    )
 )
 
 _USE = text("UPDATE contexts SET used_at = clock_timestamp() WHERE digest = :digest RETURNING 1")
 
-_MESSAGES = text(
-    """
+_MESSAGES = Hot(
+    text(
+        """
     WITH RECURSIVE chain AS (
         SELECT parent, messages, length FROM contexts WHERE digest = :digest
         UNION ALL
@@ -36,6 +40,7 @@ _MESSAGES = text(
     )
     SELECT messages FROM chain ORDER BY length
     """
+    )
 )
 
 
@@ -78,16 +83,15 @@ def append(
 
 def load(tx: Transaction, digest: bytes) -> list[JsonObject]:
     """The whole conversation."""
-    deltas = tx.execute(_MESSAGES, {"digest": digest}).scalars()
-    return [message for delta in deltas for message in delta]
+    return [message for delta in _MESSAGES.all(tx, {"digest": digest}) for message in delta["messages"]]
 
 
 def _longest_known(tx: Transaction, digests: Sequence[bytes]) -> bytes | None:
     while digests:
-        found = tx.execute(_KNOWN, {"digests": list(digests)}).first()
+        found = _KNOWN.first(tx, {"digests": list(digests)})
         if found is None:
             break
-        if not found.stale or tx.execute(_USE, {"digest": found.digest}).first() is not None:
-            return bytes(found.digest)
+        if not found["stale"] or tx.execute(_USE, {"digest": found["digest"]}).first() is not None:
+            return bytes(found["digest"])
         # it was swept between the two statements: look again
     return None

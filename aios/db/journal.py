@@ -6,12 +6,13 @@ the new requests, their syscalls and the child agents.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 from aios.db import contexts
+from aios.db.hot import Hot
 from aios.db.syscalls import Link
 from aios.errors import FinalError, from_json
 from aios.kernel.ids import new_id
@@ -19,10 +20,8 @@ from aios.kernel.replay import Continued, Entry, Raised, Returned
 from aios.kernel.words import AgentState, SyscallState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
-
-    from sqlalchemy import RowMapping
 
     from aios.db.agents import Driven
     from aios.db.session import Transaction
@@ -30,8 +29,9 @@ if TYPE_CHECKING:
     from aios.kernel.replay import Issued, Outcome
     from aios.kernel.values import Json, JsonObject
 
-_LOAD = text(
-    """
+_LOAD = Hot(
+    text(
+        """
     SELECT r.seq, r.label, r.digest, r.pending, r.settled, s.state, s.error,
            CASE WHEN c.digest IS NULL THEN s.result
                 ELSE s.result || jsonb_build_object('message', c.messages -> -1, 'usage', s.usage, 'core', s.core)
@@ -42,9 +42,15 @@ _LOAD = text(
     WHERE r.agent_id = :agent AND r.generation = :generation
     ORDER BY r.id, s.position
     """
+    )
 )
 
-_MINE = "id = :id AND epoch = :epoch AND driver = :incarnation AND state IN ('running', 'paused')"
+# By the rules of `access`, if any were asked: a grant that was revoked since lets nothing through (db/access.py).
+_MINE = """id = :id AND epoch = :epoch AND driver = :incarnation AND state IN ('running', 'paused')
+    AND (CAST(:access AS bigint) IS NULL OR (SELECT version FROM access_version) = :access)"""
+# What is lost with Postgres is driven again from the journal as it then is. A later flush, that of a result or of a claim of
+# what may be done once only, takes along all that was committed before (ADR 0007).
+_UNFLUSHED = "set_config('synchronous_commit', 'off', true)"
 _COUNTS = (
     "driver = NULL, version = COALESCE(version, :version), steps = steps + :steps, children = children + :children"
 )
@@ -52,13 +58,13 @@ _COUNTS = (
 _LEAVE = f"""
     UPDATE agents SET {_COUNTS}, runnable = wakes <> :wakes,
         state = CASE WHEN state <> 'running' THEN state WHEN wakes <> :wakes THEN 'queued' ELSE 'waiting' END
-    WHERE {_MINE} RETURNING id, runnable AND state <> 'paused' AS again
+    WHERE {_MINE} RETURNING id, runnable AND state <> 'paused' AS again, {_UNFLUSHED}
 """  # noqa: S608  # fragments of ours; values are bound
 
 _BEGIN_AGAIN = f"""
     UPDATE agents SET {_COUNTS}, runnable = true, generation = generation + 1, task = :task,
         state = CASE WHEN state = 'running' THEN 'queued' ELSE state END
-    WHERE {_MINE} RETURNING id, true AS again
+    WHERE {_MINE} RETURNING id, true AS again, {_UNFLUSHED}
 """  # noqa: S608  # fragments of ours; values are bound
 
 _END = f"""
@@ -75,50 +81,81 @@ _ASKED = """
             (id uuid, seq text, label text, digest text, pending smallint, settled json)
     ), called AS (
         INSERT INTO syscalls (id, agent_id, request_id, position, pool, op, effect, payload, prompt, state, priority,
-                              seconds, waits_for, not_before, queued_at)
+                              seconds, limit_key, tokens, waits_for, not_before, queued_at)
         SELECT s.id, closed.id, s.request_id, s.position, s.pool, s.op, s.effect, s.payload, decode(s.prompt, 'hex'),
-               s.state, s.priority, s.seconds, s.waits_for, clock_timestamp() + make_interval(secs => s.delay),
+               s.state, s.priority, s.seconds, s.limit_key, s.tokens, s.waits_for,
+               clock_timestamp() + make_interval(secs => s.delay),
                CASE WHEN s.state = 'queued' THEN clock_timestamp() END
         FROM closed, json_to_recordset(:syscalls) AS s
             (id uuid, request_id uuid, position smallint, pool text, op text, effect text, payload jsonb, prompt text,
-             state text, priority smallint, seconds real, waits_for uuid, delay float)
+             state text, priority smallint, seconds real, limit_key text, tokens integer, waits_for uuid, delay float)
     )
 """
 
 _CHILDREN = """
     , spawned AS (
-        INSERT INTO agents (id, root_id, parent_id, program, task, state, priority, tenant, budgets)
-        SELECT c.id, c.root_id, closed.id, c.program, c.task, 'queued', c.priority, c.tenant, c.budgets
+        INSERT INTO agents (id, root_id, parent_id, program, task, state, priority, tenant, budgets, owner, groups)
+        SELECT c.id, c.root_id, closed.id, c.program, c.task, 'queued', c.priority, c.tenant, c.budgets, c.owner, c.groups
         FROM closed, json_to_recordset(:spawned) AS c
-            (id uuid, root_id uuid, program text, task jsonb, priority smallint, tenant text, budgets jsonb)
+            (id uuid, root_id uuid, program text, task jsonb, priority smallint, tenant text, budgets jsonb, owner text,
+             groups text[])
+    )
+"""
+
+_GUARDED = """
+    , questions AS (
+        INSERT INTO approvals (id, agent_id, syscall_id, kind, operation, resource, arguments, digest, version, expires_at)
+        SELECT q.id, closed.id, q.syscall_id, q.kind, q.operation, q.resource, q.arguments, decode(q.digest, 'hex'), q.version,
+               CASE WHEN q.seconds > 0 THEN clock_timestamp() + make_interval(secs => q.seconds) END
+        FROM closed, json_to_recordset(:questions) AS q
+            (id uuid, syscall_id uuid, kind text, operation text, resource text, arguments jsonb, digest text, version integer,
+             seconds float)
+    ), noted AS (
+        INSERT INTO audit_log (actor, action, resource, agent_id, detail)
+        SELECT n.actor, n.action, n.resource, closed.id, n.detail
+        FROM closed, json_to_recordset(:notes) AS n (actor text, action text, resource text, detail jsonb)
     )
 """
 
 
-def _statement(close: str, *more: str) -> TextClause:
-    whole = text(f"WITH closed AS ({close}) {' '.join(more)} SELECT again FROM closed")  # noqa: S608  # fragments of ours
-    names = [name for name in ("requests", "syscalls", "spawned", "task") if f":{name}" in whole.text]
+def _statement(close: str, *more: str) -> Hot:
+    whole = text(f"WITH closed AS ({close}) {' '.join(more)} SELECT * FROM closed")  # noqa: S608  # fragments of ours
+    names = [
+        name for name in ("requests", "syscalls", "spawned", "questions", "notes", "task") if f":{name}" in whole.text
+    ]
     nullable = [name for name in ("result", "error") if f":{name}" in whole.text]
-    return whole.bindparams(
-        *(bindparam(name, type_=JSON(none_as_null=False)) for name in names),
-        *(bindparam(name, type_=JSONB(none_as_null=True)) for name in nullable),
+    return Hot(
+        whole.bindparams(
+            *(bindparam(name, type_=JSON(none_as_null=False)) for name in names),
+            *(bindparam(name, type_=JSONB(none_as_null=True)) for name in nullable),
+        )
     )
 
 
 _RECORD = {
-    (name, asked, spawned): _statement(close, *([_ASKED] if asked else []), *([_CHILDREN] if spawned else []))
+    (name, asked, spawned, guarded): _statement(
+        close, *([_ASKED] if asked else []), *([_CHILDREN] if spawned else []), *([_GUARDED] if guarded else [])
+    )
     for name, close in {"leave": _LEAVE, "again": _BEGIN_AGAIN, "end": _END}.items()
     for asked in (False, True)
     for spawned in (False, True)
+    for guarded in (False, True)
 }
 
 
 class Progress(NamedTuple):
-    """How far a drive came: its new requests, the child agents it starts, and its outcome if the program ended."""
+    """How far a drive came: its new requests, the child agents it starts, and its outcome if the program ended.
+
+    Attributes:
+        access: the version of the access rules by which the requests were allowed; None: nothing was asked of them.
+        notes: rows of the audit log: actor, action, resource, detail.
+    """
 
     issued: Sequence[Issued]
     children: Sequence[JsonObject]
     outcome: Outcome | None
+    access: int | None = None
+    notes: Sequence[JsonObject] = ()
 
 
 class Recorded(NamedTuple):
@@ -136,7 +173,7 @@ class Recorded(NamedTuple):
 def load(tx: Transaction, agent: UUID, *, generation: int) -> dict[str, Entry]:
     """The entries of one generation by seq, in the order in which they were asked."""
     entries: dict[str, Entry] = {}
-    for row in tx.execute(_LOAD, {"agent": agent, "generation": generation}).mappings():
+    for row in _LOAD.all(tx, {"agent": agent, "generation": generation}):
         seq = row["seq"]
         known = entries.get(seq)
         if known is None:
@@ -160,6 +197,7 @@ def record(tx: Transaction, driven: Driven, progress: Progress, *, version: str)
         "version": version,
         "steps": len(progress.issued),
         "children": len(progress.children),
+        "access": progress.access,
     }
     kind, more = _close(driven, progress.outcome)
     values |= more
@@ -169,8 +207,12 @@ def record(tx: Transaction, driven: Driven, progress: Progress, *, version: str)
         values |= {"generation": driven.generation, "requests": requests, "syscalls": syscalls}
     if progress.children:
         values["spawned"] = list(progress.children)
-    row = tx.execute(_RECORD[kind, bool(issued), bool(progress.children)], values).first()
-    return None if row is None else Recorded(bool(row.again), chains)
+    questions = _questions(issued, values.get("syscalls", []))
+    guarded = bool(questions or progress.notes)
+    if guarded:
+        values |= {"questions": questions, "notes": list(progress.notes)}
+    row = _RECORD[kind, bool(issued), bool(progress.children), guarded].first(tx, values)
+    return None if row is None else Recorded(bool(row["again"]), chains)
 
 
 def _close(driven: Driven, outcome: Outcome | None) -> tuple[str, JsonObject]:
@@ -185,7 +227,7 @@ def _close(driven: Driven, outcome: Outcome | None) -> tuple[str, JsonObject]:
             return "end", {"state": AgentState.FAILED.value, "result": None, "error": error.to_json()}
 
 
-def _entry(row: RowMapping) -> Entry:
+def _entry(row: Mapping[str, Any]) -> Entry:
     settled = row["settled"]
     if settled is None:
         return Entry(bytes(row["digest"]), row["label"], open=row["pending"] > 0)
@@ -209,8 +251,23 @@ def _rows(
             place = {"id": str(made), "request_id": str(request), "position": position, "priority": driven.priority}
             syscalls.append(place | _syscall_row(call, prompt=prompt))
         if item.plan and item.plan[0].state is SyscallState.QUEUED:
-            chains.append([Link(call.pool.value, call.op, made) for call, made in zip(item.plan, calls, strict=True)])
+            chains.append(
+                [
+                    Link(call.pool.value, call.op, made, call.limit_key, call.tokens)
+                    for call, made in zip(item.plan, calls, strict=True)
+                ]
+            )
     return requests, syscalls, chains
+
+
+def _questions(issued: Sequence[Issued], syscalls: Sequence[JsonObject]) -> list[JsonObject]:
+    """Rows of approvals: one for each call that a human must let go; calls and rows of syscalls are in the same order."""
+    calls = [call for item in issued for call in item.plan]
+    return [
+        {**call.approval, "id": str(new_id()), "syscall_id": row["id"]}
+        for call, row in zip(calls, syscalls, strict=True)
+        if call.approval is not None
+    ]
 
 
 def _request_row(item: Issued, request: UUID) -> JsonObject:
@@ -244,5 +301,7 @@ def _syscall_row(call: Call, *, prompt: str | None) -> JsonObject:
         "state": call.state.value,
         "seconds": call.seconds,
         "waits_for": call.waits_for,
+        "limit_key": call.limit_key,
+        "tokens": call.tokens,
         "delay": call.delay_seconds,
     }

@@ -8,6 +8,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -24,7 +25,6 @@ from aios.errors import DatabaseUnavailable, Misconfigured, SchemaMismatch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import psycopg
     from sqlalchemy.pool import ConnectionPoolEntry
 
 Transaction = Connection
@@ -37,6 +37,7 @@ _IDLE_MS = 8000
 
 _FORM = "postgresql://user:password@host:port/database"
 _MISSING_SQLSTATES = frozenset({"42P01", "42703"})
+_LOST = (psycopg.OperationalError, psycopg.InterfaceError)  # from statements of the hot path, past SQLAlchemy
 
 
 class Database:
@@ -59,7 +60,7 @@ class Database:
                     self._url,
                     isolation_level="AUTOCOMMIT",  # the hot path is single statements; a transaction says that it is one
                     pool_size=self._pool_size,
-                    max_overflow=2,
+                    max_overflow=0,
                     pool_timeout=10,
                     pool_pre_ping=False,
                     connect_args={
@@ -110,17 +111,18 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
+        except (OperationalError, InterfaceError, PoolTimeout, *_LOST) as error:
             raise DatabaseUnavailable(self.where, _reason(error)) from error
-        except DBAPIError as error:
-            self._refuse_other_schema(error)
-            if error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _RETRIABLE_SQLSTATES:
+        except (DBAPIError, psycopg.Error) as error:
+            sqlstate = getattr(getattr(error, "orig", error), "sqlstate", None)
+            self._refuse_other_schema(error, sqlstate)
+            if getattr(error, "connection_invalidated", False) or sqlstate in _RETRIABLE_SQLSTATES:
                 raise DatabaseUnavailable(self.where, _reason(error)) from error
             raise
 
-    def _refuse_other_schema(self, error: DBAPIError) -> None:
+    def _refuse_other_schema(self, error: Exception, sqlstate: str | None) -> None:
         """A table or column that is missing tells of another version's migrations."""
-        if getattr(error.orig, "sqlstate", None) not in _MISSING_SQLSTATES:
+        if sqlstate not in _MISSING_SQLSTATES:
             return
         from aios.db import schema  # noqa: PLC0415  # it imports Alembic, which takes long
 
@@ -170,6 +172,6 @@ def _dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def _reason(error: SQLAlchemyError) -> str:
+def _reason(error: SQLAlchemyError | psycopg.Error) -> str:
     origin = getattr(error, "orig", None) or error
     return (str(origin).strip().splitlines() or [type(origin).__name__])[0]

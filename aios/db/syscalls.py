@@ -6,7 +6,6 @@ Lock order everywhere: agent, request, syscall. A statement that touches several
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from aios.db import contexts
+from aios.db.hot import Hot
 from aios.kernel.contexts import ROOT, link
 from aios.kernel.ports import Claimed, Outcome
 from aios.kernel.words import SyscallState
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from aios.errors import AiosError
     from aios.kernel.values import Json, JsonObject
 
-_CLAIM = text(
-    """
+_CLAIM = Hot(
+    text(
+        """
     WITH claimed AS (
         UPDATE syscalls s
         SET state = 'running', claim_token = :token, incarnation = :incarnation, attempt = s.attempt + 1,
@@ -34,7 +35,7 @@ _CLAIM = text(
         WHERE s.id = :id AND s.state = 'queued' AND a.id = s.agent_id AND a.state IN ('queued', 'running', 'waiting')
           AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
         RETURNING s.id, s.agent_id, s.request_id, s.position, s.pool, s.op, s.payload, s.prompt, s.attempt, s.errors,
-                  s.priority, s.seconds, a.program, a.tenant,
+                  s.priority, s.seconds, s.effect, s.approval, a.program, a.tenant, a.root_id,
                   extract(epoch FROM clock_timestamp() - s.created_at) AS age
     )
     SELECT claimed.*, (
@@ -43,13 +44,15 @@ _CLAIM = text(
                  ELSE e.result || jsonb_build_object('message', c.messages -> -1) END ORDER BY e.position)
         FROM syscalls e LEFT JOIN contexts c ON c.digest = e.context
         WHERE claimed.position > 0 AND e.request_id = claimed.request_id AND e.position < claimed.position
-    ) AS earlier
+    ) AS earlier, CASE WHEN claimed.effect <> 'once' THEN set_config('synchronous_commit', 'off', true) END
     FROM claimed
     """
+    )
 )
 
-_SETTLE = text(
-    """
+_SETTLE = Hot(
+    text(
+        """
     WITH agent AS (
         SELECT id FROM agents WHERE id = :agent_id FOR NO KEY UPDATE
     ), settled AS (
@@ -89,16 +92,17 @@ _SETTLE = text(
     )
     SELECT request.pending, settled.well,
            CASE WHEN settled.well AND request.pending > 0 THEN (
-               SELECT jsonb_agg(jsonb_build_array(s.pool, s.op, s.id) ORDER BY s.position)
+               SELECT jsonb_agg(jsonb_build_array(s.pool, s.op, s.id, s.limit_key, s.tokens) ORDER BY s.position)
                FROM syscalls s WHERE s.request_id = settled.request_id AND s.position > settled.position
            ) END AS rest
     FROM request, settled
     """
-).bindparams(
-    bindparam("result", type_=JSONB(none_as_null=False)),
-    bindparam("error", type_=JSONB(none_as_null=True)),
-    bindparam("usage", type_=JSONB(none_as_null=True)),
-    bindparam("messages", type_=JSONB(none_as_null=True)),
+    ).bindparams(
+        bindparam("result", type_=JSONB(none_as_null=False)),
+        bindparam("error", type_=JSONB(none_as_null=True)),
+        bindparam("usage", type_=JSONB(none_as_null=True)),
+        bindparam("messages", type_=JSONB(none_as_null=True)),
+    )
 )
 
 _SETTLED_BY_ME = text("SELECT 1 FROM syscalls WHERE id = :id AND claim_token = :token AND state IN ('done', 'failed')")
@@ -116,11 +120,18 @@ _GIVE_BACK = text(
 
 
 class Link(NamedTuple):
-    """One link of a chain yet to run."""
+    """One link of a chain yet to run.
+
+    Attributes:
+        limit_key: what limits it within its pool; None: the pool alone.
+        tokens: about as many as it may use.
+    """
 
     pool: str
     op: str
     id: UUID
+    limit_key: str | None = None
+    tokens: int | None = None
 
 
 class Settled(NamedTuple):
@@ -129,15 +140,17 @@ class Settled(NamedTuple):
     Attributes:
         agent_woken: its request is answered, so its agent may go on.
         rest: the links behind it in the plan; the first of them is queued now.
+        again: it was given back, and may run again at once.
     """
 
     agent_woken: bool
     rest: tuple[Link, ...] = ()
+    again: bool = False
 
 
 def claim(tx: Transaction, syscall: UUID, *, token: UUID, incarnation: UUID) -> Claimed | None:
     """Take a queued syscall for this process; None when there is nothing to take."""
-    row = tx.execute(_CLAIM, {"id": syscall, "token": token, "incarnation": incarnation}).mappings().first()
+    row = _CLAIM.first(tx, {"id": syscall, "token": token, "incarnation": incarnation})
     if row is None:
         return None
     prompt = None if row["prompt"] is None else bytes(row["prompt"])
@@ -155,10 +168,12 @@ def claim(tx: Transaction, syscall: UUID, *, token: UUID, incarnation: UUID) -> 
         priority=row["priority"],
         program=row["program"],
         tenant=row["tenant"],
+        root_id=row["root_id"],
         seconds_left=row["seconds"],
         age_seconds=float(row["age"]),
         prompt=prompt,
         earlier=row["earlier"] or [],
+        approval=row["approval"],
         messages=contexts.load(tx, prompt) if prompt is not None else [],
     )
 
@@ -254,8 +269,8 @@ def _settle(
         "messages": [message] if message is not None else None,
         "tokens": tokens,
     }
-    row = tx.execute(_SETTLE, values).first()
+    row = _SETTLE.first(tx, values)
     if row is None:
         return None
-    rest = json.loads(row.rest) if isinstance(row.rest, str) else row.rest or []
-    return Settled(row.pending == 0, tuple(Link(pool, op, UUID(link_id)) for pool, op, link_id in rest))
+    rest = tuple(Link(pool, op, UUID(link), *more) for pool, op, link, *more in row["rest"] or [])
+    return Settled(row["pending"] == 0, rest)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aios.db import recovery, syscalls
+from aios.db.syscalls import Link
 from aios.dispatch import agent_bell, chain_bell
-from aios.errors import AiosError, FinalError, Ignored, OutcomeUnknown
+from aios.errors import AiosError, EngineOverloaded, FinalError, Ignored, OutcomeUnknown
 from aios.kernel.ids import new_token
 from aios.kernel.ports import Claimed, Executor, MayStick, Outcome
 from aios.kernel.retry import Again, decide
 from aios.kernel.words import SyscallState
 from aios.log import logger
+from aios.ready import Done
 from aios.worker.patience import patiently
 
 if TYPE_CHECKING:
@@ -27,8 +30,6 @@ if TYPE_CHECKING:
     from aios.worker.incarnation import Incarnation
 
 log = logger(__name__)
-
-_LIVE = frozenset({SyscallState.RUNNING, None})
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,10 @@ class Execution:
         with self.incarnation.holding(token):
             call = patiently(lambda: self._claim(syscall, pool, token), what=f"{pool} {syscall}")
             self.incarnation.hold(call)
-            settled = self._end(call, self._perform(call))
-        self._ring(call, settled, chained=chained)
+            begun = time.monotonic()
+            outcome = self._perform(call)
+            settled = self._end(call, outcome)
+        self._ring(call, settled, done=_done(call, outcome, time.monotonic() - begun), chained=chained)
         self._leave_if_stuck(call.pool)
         if settled is None or (chained and not settled.rest):
             raise Ignored
@@ -75,7 +78,7 @@ class Execution:
             state = None if call else syscalls.state_of(tx, syscall)
         if call is not None:
             return replace(call, valid=lambda: self.incarnation.valid(token))
-        if state not in _LIVE:  # settled, blocked or its agent is paused: its grant must not hold a place
+        if state != SyscallState.RUNNING:  # settled, blocked, paused or lost with Postgres: its grant must not hold a place
             self.dispatch.ring(done=[(pool, str(syscall))])
         raise Ignored
 
@@ -94,12 +97,16 @@ class Execution:
         """Write the outcome, however long Postgres takes: a finished answer is not dropped, and nobody can take it over."""
         what = f"{call.pool}.{call.op} {call.id}"
         try:
-            return patiently(lambda: self._write(call, outcome), what=what)
+            settled = patiently(lambda: self._write(call, outcome), what=what)
         except AiosError as error:  # the effect itself was refused
             refused = error
         except Exception as error:
             log.exception("%s: its effect raised", what)
             refused = FinalError(f"{type(error).__name__}: {error}")
+        else:
+            if settled is not None and isinstance(outcome, Outcome) and outcome.after is not None:
+                outcome.after()
+            return settled
         return patiently(lambda: self._write(call, refused), what=what)
 
     def _write(self, call: Claimed, outcome: Outcome | AiosError) -> Settled | None:
@@ -136,19 +143,28 @@ class Execution:
             given = syscalls.give_back(
                 tx, call, delay_seconds=verdict.delay_seconds, errors=int(verdict.counts), error=outcome
             )
-            return syscalls.Settled(agent_woken=False) if given else None
+            return syscalls.Settled(agent_woken=False, again=not verdict.delay_seconds) if given else None
         unknown = isinstance(verdict.error, OutcomeUnknown)
         return syscalls.fail(
             tx, id=call.id, agent_id=call.agent_id, token=call.token, error=verdict.error, unknown=unknown
         )
 
-    def _ring(self, call: Claimed, settled: Settled | None, *, chained: bool) -> None:
+    def _ring(self, call: Claimed, settled: Settled | None, *, done: Done, chained: bool) -> None:
         add = []
-        if settled is not None and settled.agent_woken:
-            add.append(agent_bell(call.agent_id, priority=call.priority))
+        if settled is not None and settled.again:
+            add.append(chain_bell([Link(call.pool, call.op, call.id)], priority=call.priority, payer=call.payer))
+        elif settled is not None and settled.agent_woken:
+            add.append(agent_bell(call.agent_id, priority=call.priority, payer=call.payer))
         elif settled is not None and settled.rest and not chained:
-            add.append(chain_bell(settled.rest, priority=call.priority))
-        self.dispatch.ring(done=[(call.pool, str(call.id))], add=add)
+            add.append(chain_bell(settled.rest, priority=call.priority, payer=call.payer))
+        self.dispatch.ring(done=[done], add=add)
+
+
+def _done(call: Claimed, outcome: Outcome | AiosError, seconds: float) -> Done:
+    """What it is charged; after a 429 its key pauses as long as was asked for."""
+    pause = float(outcome.args[1]) if isinstance(outcome, EngineOverloaded) else 0.0
+    tokens = outcome.usage.total if isinstance(outcome, Outcome) and outcome.usage else 0
+    return Done(call.pool, str(call.id), seconds, tokens, pause)
 
 
 class _NotMine(Exception):  # rolls back the transaction; never leaves this module
