@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aios.db import workers
+from aios.db import cores, scheduling, workers
 from aios.db.session import Database
 from aios.dispatch import Dispatch, Publisher
 from aios.errors import Misconfigured
@@ -17,17 +17,21 @@ from aios.ready import ReadySets
 from aios.worker.drive import Drive
 from aios.worker.execute import Execution
 from aios.worker.incarnation import Incarnation, Role
+from aios.worker.order import configured
 from aios.worker.recovery import Recovery
 from aios.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from aios.kernel.ports import Embedder, Executor
+    from aios.kernel.ports import Driver, Embedder, Executor
     from aios.kernel.program import Program
+    from aios.kernel.routing import Core
     from aios.kernel.values import JsonObject
     from aios.llm.streams import TokenStreams
     from aios.settings import Settings
+    from aios.tools.mcp.servers import McpServers
+    from aios.tools.permits import RedisPermits
     from aios.tools.registry import Registry
 
 
@@ -62,11 +66,32 @@ class Parts:
         """The tools that are loaded here."""
         from aios.tools.sources import load  # noqa: PLC0415  # a client needs none
 
-        return load(self.settings)
+        return load(self.settings, found=self.mcp, permits=self.permits)
+
+    @cached_property
+    def mcp(self) -> McpServers | None:
+        """The MCP servers that are configured."""
+        if not self.settings.tools.mcp:
+            return None
+        from aios.tools.mcp.servers import McpServers  # noqa: PLC0415  # an optional dependency
+
+        return McpServers(self.settings.tools.mcp, lambda: self.database)
+
+    @cached_property
+    def permits(self) -> RedisPermits:
+        """How many calls of a tool run at once, on all machines together."""
+        from aios.tools.permits import RedisPermits  # noqa: PLC0415  # a client calls no tool
+
+        return RedisPermits(self.settings.scheduler, lease_seconds=self.settings.worker.lease_seconds)
+
+    def stored_cores(self) -> list[Core]:
+        """The cores that were added by command."""
+        with self.database.statement() as tx:
+            return cores.listing(tx)
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("database", "dispatch", "streams"):
+        for name in ("tools", "permits", "database", "dispatch", "streams"):
             if name in self.__dict__:
                 self.__dict__[name].close()
 
@@ -104,24 +129,26 @@ class Executors(Mapping[str, "Executor"]):
         match pool:
             case Pool.LLM:
                 from aios.llm.executor import LLMExecutor  # noqa: PLC0415
-                from aios.llm.tgi import TGIDriver  # noqa: PLC0415
 
-                if not parts.settings.engine_url:
-                    raise Misconfigured("no engine is configured", "run `aios up`, or set AIOS_ENGINE_URL")
-                driver = TGIDriver(url=parts.settings.engine_url, settings=parts.settings.llm)
-                return LLMExecutor(driver, sink=parts.streams, toolbox=parts.tools, settings=parts.settings.llm)
+                return LLMExecutor(router(parts), sink=parts.streams, toolbox=parts.tools, settings=parts.settings.llm)
             case Pool.MEMORY:
+                from aios.kernel.lru_k import Marks  # noqa: PLC0415
+                from aios.memory.cache import RedisCache  # noqa: PLC0415
                 from aios.memory.executor import MemoryExecutor  # noqa: PLC0415
 
-                return MemoryExecutor(embedder(parts.settings))
+                memory = parts.settings.memory
+                marks = Marks.of(memory.quota_bytes, high=memory.high, low=memory.low)
+                cache = RedisCache(parts.settings.cache, marks=marks, k=memory.k)
+                return MemoryExecutor(embedder(parts.settings), cache, memory)
             case Pool.STORAGE:
                 from aios.storage.executor import StorageExecutor  # noqa: PLC0415
 
                 return StorageExecutor()
             case Pool.TOOL:
-                from aios.tools.executor import ToolExecutor  # noqa: PLC0415
+                from aios.tools.executor import Surroundings, ToolExecutor  # noqa: PLC0415
 
-                return ToolExecutor(parts.tools)
+                around = Surroundings(self, parts.database, parts.settings.tools.result_bytes)
+                return ToolExecutor(parts.tools, around)
             case _:
                 raise Misconfigured(f"the pool {pool.value!r} executes no syscalls", "check the message's queue")
 
@@ -162,6 +189,9 @@ class Kernel:
 
         schema.require(self.parts.database)
         self.incarnation.start()
+        settings, chosen = self.parts.settings, self.parts.settings.scheduling.policy
+        with self.parts.database.transaction() as tx:
+            scheduling.publish(tx, policy=chosen, parameters=configured(settings, chosen), slots=settings.llm.slots)
         if self._told:
             with self.parts.database.transaction() as tx:
                 workers.publish_programs(tx, self._told)
@@ -172,6 +202,22 @@ class Kernel:
         self.recovery.stop()
         self.incarnation.stop()
         self.parts.close()
+
+
+def router(parts: Parts) -> Driver:
+    """The driver of all cores: those of the configuration, and those of the table.
+
+    Raises:
+        Misconfigured: there is none.
+    """
+    from aios.llm.cores.drivers import Drivers, driver  # noqa: PLC0415  # a client speaks to no core
+    from aios.llm.cores.registry import Registry  # noqa: PLC0415
+    from aios.llm.cores.router import Router  # noqa: PLC0415
+    from aios.llm.cores.shared import RedisStates, SharedStates  # noqa: PLC0415
+
+    settings = parts.settings
+    drivers = Drivers(lambda core: driver(core, settings.llm))
+    return Router(Registry(settings, parts.stored_cores), drivers, SharedStates(RedisStates(settings.scheduler)))
 
 
 def embedder(settings: Settings) -> Embedder:

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
     from celery.canvas import Signature
 
-    from aios.db.steering import Waiting
+    from aios.db.recovery import Waiting
     from aios.db.syscalls import Link
+    from aios.kernel.policy import Payer
     from aios.kernel.values import JsonObject
+    from aios.ready import Done
 
 log = logger(__name__)
 
@@ -111,7 +113,7 @@ class Dispatch:
         self._publisher = publisher
 
     def ring(
-        self, *, add: Iterable[Bell] = (), done: Iterable[tuple[str, str]] = (), keys: Iterable[str] = ()
+        self, *, add: Iterable[Bell] = (), done: Iterable[Done | tuple[str, str]] = (), keys: Iterable[str] = ()
     ) -> int | None:
         """Take a turn and publish what it grants. Losing a ring loses no work, so nothing is raised.
 
@@ -135,26 +137,46 @@ class Dispatch:
         self._publisher.close()
 
 
-def agent_bell(agent: object, *, priority: int) -> Bell:
-    """The bell that lets a worker drive an agent."""
-    return Bell("agent", str(agent), (("agent", "resume", str(agent)),), priority)
+def agent_bell(agent: object, *, priority: int, payer: Payer | None = None, age_seconds: float = 0.0) -> Bell:
+    """The bell that lets a worker drive an agent.
+
+    Args:
+        agent: its id.
+        priority: its priority.
+        payer: who pays under a policy that accounts for service; None: itself.
+        age_seconds: how long it has been ready already.
+    """
+    return Bell("agent", str(agent), (("agent", "resume", str(agent)),), priority, payer, age_seconds)
 
 
-def chain_bell(links: Iterable[Link], *, priority: int) -> Bell:
-    """The bell of a plan's next links, cut before the next one that waits for a scarce resource."""
-    segment: list[tuple[str, str, str]] = []
-    for link in links:
-        if segment and (link.pool in SCARCE or len(segment) == LONGEST_CHAIN):
+def chain_bell(links: Iterable[Link], *, priority: int, payer: Payer | None = None, age_seconds: float = 0.0) -> Bell:
+    """The bell of a plan's next links, cut before the next one that waits for a scarce or limited resource.
+
+    Args:
+        links: what is left of the plan.
+        priority: its agent's.
+        payer: who pays under a policy that accounts for service; None: itself.
+        age_seconds: how long the first link has been ready already.
+    """
+    first, *more = links
+    segment = [first]
+    for link in more[: LONGEST_CHAIN - 1]:
+        if link.pool in SCARCE or link.limit_key:
             break
-        segment.append((link.pool, link.op, str(link.id)))
-    pool, _, first = segment[0]
-    return Bell(pool, first, tuple(segment), priority)
+        segment.append(link)
+    rung = tuple((link.pool, link.op, str(link.id)) for link in segment)
+    key = first.limit_key or first.pool
+    return Bell(key, str(first.id), rung, priority, payer, age_seconds, tokens=first.tokens or 0)
 
 
-def bells_of(waiting: Waiting) -> list[Bell]:
-    """The bells of all that some agents have to run."""
-    bells = [agent_bell(agent, priority=priority) for agent, priority in waiting.agents]
-    return bells + [chain_bell(links, priority=priority) for priority, links in waiting.chains]
+def bells_of(waiting: Iterable[Waiting]) -> list[Bell]:
+    """The bells of what waits in Postgres."""
+    return [
+        chain_bell(one.links, priority=one.priority, payer=one.payer, age_seconds=one.age_seconds)
+        if one.links
+        else agent_bell(one.id, priority=one.priority, payer=one.payer, age_seconds=one.age_seconds)
+        for one in waiting
+    ]
 
 
 def queues() -> JsonObject:

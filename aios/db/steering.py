@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from aios.db.recovery import Waiting
 from aios.db.syscalls import Link
 from aios.errors import AgentEnded, NotFound
+from aios.kernel.policy import Payer
 from aios.kernel.words import SyscallState
 
 if TYPE_CHECKING:
@@ -50,14 +52,18 @@ _NICE_SYSCALLS = text(
 
 _RUNNABLE = text(
     """
-    SELECT id, priority FROM agents
+    SELECT id, priority, root_id, tenant, program,
+           CASE WHEN started_at IS NULL THEN extract(epoch FROM clock_timestamp() - created_at)::float ELSE 0 END AS age
+    FROM agents
     WHERE id = ANY(:agents) AND runnable AND driver IS NULL AND state IN ('queued', 'waiting') ORDER BY id
     """
 )
 
 _QUEUED = text(
     """
-    SELECT s.request_id, s.pool, s.op, s.id, s.priority, s.state FROM requests r JOIN syscalls s ON s.request_id = r.id
+    SELECT s.request_id, s.pool, s.op, s.id, s.limit_key, s.tokens, s.priority, s.state, a.root_id, a.tenant, a.program,
+           extract(epoch FROM clock_timestamp() - s.queued_at)::float AS age
+    FROM requests r JOIN syscalls s ON s.request_id = r.id JOIN agents a ON a.id = r.agent_id
     WHERE r.agent_id = ANY(:agents) AND s.state IN ('queued', 'blocked')
       AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
     ORDER BY s.request_id, s.position
@@ -67,18 +73,6 @@ _QUEUED = text(
 _STATE = text("SELECT state FROM agents WHERE id = :id")
 
 _LIVE = ["queued", "running", "waiting", "paused"]
-
-
-class Waiting(NamedTuple):
-    """What steered agents have that could run now.
-
-    Attributes:
-        agents: (id, priority) of those that wait for a driver.
-        chains: (priority, links) of each plan whose next link is queued.
-    """
-
-    agents: list[tuple[UUID, int]]
-    chains: list[tuple[int, list[Link]]]
 
 
 def pause(tx: Transaction, agent: UUID) -> list[UUID]:
@@ -113,14 +107,21 @@ def nice(tx: Transaction, agent: UUID, *, priority: int) -> list[UUID]:
     return _steer(tx, agent, steered)
 
 
-def waiting(tx: Transaction, agents: Sequence[UUID]) -> Waiting:
+def waiting(tx: Transaction, agents: Sequence[UUID]) -> list[Waiting]:
     """What could run now of these agents, to be rung."""
-    runnable = [(row.id, row.priority) for row in tx.execute(_RUNNABLE, {"agents": list(agents)})]
-    chains: dict[UUID, tuple[int, list[Link]]] = {}
+    found = [
+        Waiting(row.id, row.priority, Payer(str(row.root_id), row.tenant, row.program), row.age)
+        for row in tx.execute(_RUNNABLE, {"agents": list(agents)})
+    ]
+    chains: dict[UUID, Waiting] = {}
     for row in tx.execute(_QUEUED, {"agents": list(agents)}):
-        if row.request_id in chains or row.state == SyscallState.QUEUED:  # else an earlier link still runs
-            chains.setdefault(row.request_id, (row.priority, []))[1].append(Link(row.pool, row.op, row.id))
-    return Waiting(runnable, list(chains.values()))
+        link = Link(row.pool, row.op, row.id, row.limit_key, row.tokens)
+        if (known := chains.get(row.request_id)) is not None:
+            chains[row.request_id] = known._replace(links=(*known.links, link))
+        elif row.state == SyscallState.QUEUED:  # else an earlier link still runs
+            payer = Payer(str(row.root_id), row.tenant, row.program)
+            chains[row.request_id] = Waiting(row.id, row.priority, payer, row.age, (link,))
+    return [*found, *chains.values()]
 
 
 def _steer(tx: Transaction, agent: UUID, steered: list[UUID]) -> list[UUID]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aios.errors import InvalidArgument, ToolDenied, UnknownTool, did_you_mean
+from aios.kernel.keys import key_of
 from aios.kernel.words import Effect, Pool, SyscallState
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from aios.kernel.request import Request
     from aios.kernel.values import JsonObject
+
+_CHARS_PER_TOKEN: Final = 3
+_ANSWER_TOKENS: Final = 256
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,9 @@ class Call:
         seconds: its deadline, counted from the claim; None for what waits without end.
         delay_seconds: a timer's; None for everything else.
         waits_for: id of the child agent waited for.
+        approval: what a human is asked before it may run; None: nothing.
+        limit_key: what limits how many like it run at once, such as `tool:browser`; None: its pool alone.
+        tokens: llm: about as many as its prompt has and its answer may have.
     """
 
     pool: Pool
@@ -36,6 +43,9 @@ class Call:
     seconds: float | None = 60.0
     delay_seconds: float | None = None
     waits_for: str | None = None
+    approval: JsonObject | None = None
+    limit_key: str | None = None
+    tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,7 @@ class ToolInfo:
     name: str
     effect: Effect = Effect.IDEMPOTENT
     seconds: float = 30.0
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,13 @@ class Planner:
             args["recalled"] = 0
         op = "chat" if request.op == "act" else request.op
         chat = Call(
-            Pool.LLM, op, args, effect=Effect.IDEMPOTENT, asks=request.messages is not None, seconds=self.llm_seconds
+            Pool.LLM,
+            op,
+            args,
+            effect=Effect.IDEMPOTENT,
+            asks=request.messages is not None,
+            seconds=self.llm_seconds,
+            tokens=_tokens(request),
         )
         calls.append(chat)
         if request.op == "act":
@@ -108,7 +125,9 @@ class Planner:
 
     def _tool(self, args: JsonObject) -> Call:
         tool = self._known(args["tool"])
-        return Call(Pool.TOOL, "call", args, effect=tool.effect, seconds=tool.seconds)
+        return Call(
+            Pool.TOOL, "call", args, effect=tool.effect, seconds=tool.seconds, limit_key=key_of(Pool.TOOL, tool.name)
+        )
 
     def _known(self, name: str) -> ToolInfo:
         tool = self.tools.get(name)
@@ -117,6 +136,12 @@ class Planner:
         if name not in self.declared:
             raise ToolDenied(name, self.program)
         return tool
+
+
+def _tokens(request: Request[object]) -> int:
+    """About as many tokens as prompt and answer have: too many rather than too few, until its like has been seen."""
+    texts = [str(message.get("content", "")) for message in request.messages or ()] + [str(request.args.get("prompt", ""))]
+    return sum(map(len, texts)) // _CHARS_PER_TOKEN + int(request.args.get("sampling", {}).get("max_tokens") or _ANSWER_TOKENS)
 
 
 def _waiting(request: Request[object]) -> Call:

@@ -10,6 +10,20 @@ from aios.kernel.words import DEFAULT_PRIORITY
 _LEAST_COST_SECONDS: Final = 0.001  # what costs nothing could be queued without end at one score
 
 
+class Payer(NamedTuple):
+    """Whose work it is: who pays for service under a policy, and what to learn estimates from.
+
+    Attributes:
+        root: the root agent of its spawn tree; the API key of a one-shot.
+        tenant: shares by weight under `fair`, and may have limits of its own.
+        program: what it is like, for estimates.
+    """
+
+    root: str
+    tenant: str = "default"
+    program: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """A syscall as a policy sees it.

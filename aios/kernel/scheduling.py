@@ -20,12 +20,12 @@ more than that much later is granted before a waiting syscall; it waits at most 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Final
 
 from aios.errors import InvalidArgument, did_you_mean
 from aios.kernel.policy import Entry
-from aios.kernel.words import LEAST_URGENT, MOST_URGENT
+from aios.kernel.words import DEFAULT_PRIORITY, LEAST_URGENT, MOST_URGENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ class _Unaccounted:
         return account
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fifo(_Unaccounted):
     """First come, first served; a syscall keeps its place at the end of a slice, so that none is ever pre-empted.
 
@@ -113,14 +113,14 @@ class RoundRobin:
 class LeastAttained:
     """Least attained service of the root agent first: short agents pass long ones, whose length nobody need know.
 
-    Score: min(attained service, `cap_seconds`) + `ageing` x the time it became ready. Attained service is what the root's
-    syscalls on this key have had, plus the estimates of those that wait or run: of 200 issued at once the n-th stands
-    behind n - 1 estimates, children pay from their root's account and one-shots from their API key's. Past service counts
-    half after each `half_life_seconds`, so that an API key is not judged by last week. Between roots that have both had
-    more than the cap it is first come, first served.
+    Score: min(attained service, `cap_seconds`) + `nice_seconds` x (priority - the usual one) + `ageing` x the time it
+    became ready. Attained service is what the root's syscalls on this key have had, plus the estimates of those that wait
+    or run: of 200 issued at once the n-th stands behind n - 1 estimates, children pay from their root's account and
+    one-shots from their API key's. Past service counts half after each `half_life_seconds`, so that an API key is not
+    judged by last week. Between roots that have both had more than the cap it is first come, first served.
 
-    Bound: nothing that entered more than `cap_seconds` / `ageing` later passes, since the other's score is at least
-    `ageing` x its time. With `ageing` 0 there is no bound.
+    Bound: of equal priority nothing that entered more than `cap_seconds` / `ageing` later passes, since the other's score is
+    at least `ageing` x its time; each step of priority adds `nice_seconds` / `ageing`. With `ageing` 0 there is no bound.
 
     Source: Luo et al., "Autellix", arXiv 2502.13965 (PLAS); ageing by enqueue time and the charge of estimates are ours.
     """
@@ -128,10 +128,11 @@ class LeastAttained:
     ageing: float = 0.1
     cap_seconds: float = 30.0
     half_life_seconds: float = 600.0
+    nice_seconds: float = 10.0
 
     @property
     def window_seconds(self) -> float | None:
-        """The cap divided by the ageing."""
+        """The cap divided by the ageing: between syscalls of one priority."""
         return self.cap_seconds / self.ageing if self.ageing else math.inf
 
     def payer(self, call: Waiting) -> str:
@@ -142,7 +143,8 @@ class LeastAttained:
         """Attained service before this syscall, and its age."""
         del clock
         attained = self._settled(account, now_seconds) + account.reserved_seconds
-        score = min(attained, self.cap_seconds) + self.ageing * call.enqueued_seconds
+        urgency = self.nice_seconds * (call.priority - DEFAULT_PRIORITY)
+        score = min(attained, self.cap_seconds) + urgency + self.ageing * call.enqueued_seconds
         return Entry(score, replace(account, reserved_seconds=account.reserved_seconds + call.cost_seconds))
 
     def settle(self, call: Waiting, account: Account, *, served_seconds: float, now_seconds: float) -> Account:
@@ -205,13 +207,27 @@ POLICIES: Final[Mapping[str, Policy]] = {
 DEFAULT_POLICY: Final = "las"
 
 
-def policy(name: str) -> Policy:
-    """The policy of that name, with its default parameters.
+_LEAST: Final = {"half_life_seconds": 1e-3}  # 0 would divide by it
+
+
+def policy(name: str, **parameters: float) -> Policy:
+    """The policy of that name, with its default parameters or others.
 
     Raises:
-        InvalidArgument: there is none.
+        InvalidArgument: there is none, or it has no such parameter, or the value is none.
     """
     if name not in POLICIES:
         near = did_you_mean(name, POLICIES)
         raise InvalidArgument("policy", name, f"it is one of {', '.join(POLICIES)}" + (f"; {near[0]}?" if near else ""))
-    return POLICIES[name]
+    known = parameters_of(name)
+    for parameter, value in parameters.items():
+        if parameter not in known:
+            raise InvalidArgument("parameter", parameter, f"{name} has {', '.join(known) or 'none'}")
+        if not math.isfinite(value) or value < _LEAST.get(parameter, 0.0):
+            raise InvalidArgument(parameter, value, "give a number that is not negative")
+    return replace(POLICIES[name], **parameters)  # type: ignore[type-var]  # every policy is a dataclass
+
+
+def parameters_of(name: str) -> tuple[str, ...]:
+    """The numbers that can be set of a policy."""
+    return tuple(f.name for f in fields(POLICIES[name]) if f.type == "float")  # type: ignore[arg-type]  # likewise

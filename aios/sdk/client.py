@@ -14,9 +14,12 @@ from aios.db import agents, recovery, steering, syscalls, views, workers
 from aios.dispatch import agent_bell, bells_of
 from aios.errors import AgentEnded, ErrorJson, FinalError, InvalidArgument, NotFound, from_json
 from aios.kernel.ids import parse_id
+from aios.kernel.policy import Payer
 from aios.kernel.submission import agent_row, check_program
 from aios.kernel.values import Json, JsonObject, canonical
 from aios.kernel.words import DEFAULT_PRIORITY, AgentState, check_priority
+from aios.sdk.cores import Cores
+from aios.sdk.access import AccessControl
 from aios.sdk.schedules import Schedules
 from aios.worker.system import Pruned, prune
 
@@ -61,7 +64,7 @@ class Result:
         return {"id": self.id, "state": self.state.value, "result": self.value, "error": self.error}
 
 
-class Client(Schedules):
+class Client(Schedules, Cores, AccessControl):
     """Speaks to one AIOS by its database and Redis URLs; thread-safe. `AsyncClient` is the same for asyncio."""
 
     def __init__(self, settings: Settings | None = None, **values: object) -> None:
@@ -83,6 +86,8 @@ class Client(Schedules):
         budgets: JsonObject | None = None,
         idempotency_key: str | None = None,
         tenant: str = "default",
+        owner: str = "",
+        groups: Sequence[str] = (),
     ) -> str:
         """Put an agent in the process table and ring; gives its id. It is durable when this returns.
 
@@ -93,6 +98,8 @@ class Client(Schedules):
             budgets: limits of the agent and its children together: `tokens`, `steps`, `children`, `seconds`.
             idempotency_key: a second submit with the same key gives the first one's id and starts nothing.
             tenant: whom it is for.
+            owner: the user it works for.
+            groups: whose data it shares; its children do too.
 
         Raises:
             UnknownProgram: no worker has loaded it.
@@ -108,12 +115,14 @@ class Client(Schedules):
             budgets=budgets,
             idempotency_key=idempotency_key,
             tenant=tenant,
+            owner=owner,
+            groups=groups,
         )
         dispatch = self._parts.dispatch  # first, so that a wrong URL leaves no agent behind
         with self._parts.database.transaction() as tx:
             check_program(program, known=workers.known_programs(tx))
             agent = agents.submit(tx, row, limit=self.settings.limits.queued_agents)
-        dispatch.ring(add=[agent_bell(agent, priority=priority)])
+        dispatch.ring(add=[agent_bell(agent, priority=priority, payer=Payer(str(agent), tenant, program))])
         return str(agent)
 
     def result(self, agent: str, *, timeout: float | timedelta | None = None) -> Result:
@@ -281,8 +290,8 @@ class Client(Schedules):
             if choices and answer not in choices:
                 raise InvalidArgument("answer", answer, "give one of " + ", ".join(map(repr, choices)))
             syscalls.answer(tx, id=open_[0]["id"], agent_id=parse_id(agent), result=answer)
-            priority = agents.priority(tx, parse_id(agent))
-        self._parts.dispatch.ring(add=[agent_bell(parse_id(agent), priority=priority)])
+            standing = agents.standing(tx, parse_id(agent))
+        self._parts.dispatch.ring(add=[agent_bell(parse_id(agent), **standing._asdict())])
 
     def retry(self, agent: str) -> None:
         """Let a failed agent go on from its journal, as after a fix of its program.
@@ -292,8 +301,9 @@ class Client(Schedules):
             AgentEnded: it has not failed.
         """
         with self._parts.database.transaction() as tx:
-            priority = agents.retry(tx, parse_id(agent))
-        self._parts.dispatch.ring(add=[agent_bell(parse_id(agent), priority=priority)])
+            agents.retry(tx, parse_id(agent))
+            standing = agents.standing(tx, parse_id(agent))
+        self._parts.dispatch.ring(add=[agent_bell(parse_id(agent), **standing._asdict())])
 
     def programs(self) -> Sequence[JsonObject]:
         """The programs that workers have loaded, with their sources and errors."""

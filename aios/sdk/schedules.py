@@ -10,6 +10,7 @@ from aios.dispatch import agent_bell
 from aios.errors import InvalidArgument
 from aios.kernel.cron import next_tick
 from aios.kernel.ids import new_id
+from aios.kernel.policy import Payer
 from aios.kernel.submission import check_program, check_task
 from aios.kernel.words import DEFAULT_PRIORITY, check_priority
 
@@ -97,7 +98,7 @@ class Schedules:
         with self._parts.database.transaction() as tx:
             found = schedules.named(tx, name)
             agent = schedules.fire(tx, found, tick_at=None, limits=self.settings.limits)
-        self._parts.dispatch.ring(add=[agent_bell(agent, priority=found.priority)])
+        self._parts.dispatch.ring(add=[agent_bell(agent, priority=found.priority, payer=Payer(str(agent), program=found.program))])
         return str(agent)
 
     def schedule_history(self, name: str, *, limit: int = 100) -> Sequence[JsonObject]:

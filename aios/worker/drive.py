@@ -6,9 +6,12 @@ import json
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
+from aios.access.cache import RuleCache
+from aios.access.guard import Guard
 from aios.db import agents, journal, recovery, syscalls, workers
 from aios.db.journal import Progress
 from aios.dispatch import agent_bell, chain_bell
@@ -28,10 +31,12 @@ from aios.errors import (
 from aios.kernel.agent import Agent
 from aios.kernel.ids import new_id
 from aios.kernel.plan import Planner
+from aios.kernel.policy import Payer
 from aios.kernel.replay import Continued, Raised, Run
 from aios.kernel.values import canonical
 from aios.kernel.words import AgentState
 from aios.log import logger
+from aios.ready import Done
 from aios.worker.patience import patiently
 from aios.worker.watchdog import Interrupted
 
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
     from aios.db.session import Database
     from aios.dispatch import Dispatch
     from aios.kernel.plan import Call, ToolInfo
+    from aios.kernel.ports import Rules
     from aios.kernel.program import Program
     from aios.kernel.replay import Entry
     from aios.kernel.request import Request
@@ -68,6 +74,11 @@ class Drive:
     watchdog: Watchdog
     settings: Settings
 
+    @cached_property
+    def rules(self) -> Rules:
+        """The access rules, as this process knows them."""
+        return RuleCache(self.database)
+
     def run(self, agent: UUID) -> None:
         """Drive one agent as far as its journal reaches.
 
@@ -76,9 +87,10 @@ class Drive:
         """
         with self.incarnation.driving(agent):
             driven, entries = patiently(lambda: self._claim(agent), what=f"agent {agent}")
+            begun = time.monotonic()
             progress = self._progress(driven, entries)
             bells = patiently(lambda: self._record(driven, progress), what=f"agent {agent}")
-        self.dispatch.ring(done=[("agent", str(agent))], add=bells)
+        self.dispatch.ring(done=[Done("agent", str(agent), time.monotonic() - begun)], add=bells)
         if progress.outcome is not None and not isinstance(progress.outcome, Continued):
             self._wake_parents(agent)
         for issued in progress.issued:
@@ -126,8 +138,8 @@ class Drive:
 
     def _advance(self, driven: Driven, entries: Mapping[str, Entry]) -> Progress:
         program = self.programs[driven.program]
-        issuer = _Issuer(self, driven, program)
-        agent = Agent(id=driven.id, tools=program.tools, parent_id=driven.parent_id)
+        issuer = _Issuer(self, driven, program, entries)
+        agent = Agent(id=driven.id, tools=program.tools, parent_id=driven.parent_id, context=program.context)
         run = Run(program.start(agent, driven.task), issuer)
         with self.watchdog.watch(lambda stack: self._stuck(driven, stack)):
             try:
@@ -138,7 +150,7 @@ class Drive:
                 raise
             if run.outcome is None:
                 run.evict()
-        return Progress(issued, issuer.children, run.outcome)
+        return Progress(issued, issuer.children, run.outcome, issuer.guard.version, issuer.guard.notes)
 
     def _stuck(self, driven: Driven, stack: str) -> None:
         error = ProgramStuck(self.settings.worker.drive_seconds, stack)
@@ -151,14 +163,20 @@ class Drive:
         failed = isinstance(progress.outcome, Raised)
         with self.database.transaction() if failed else self.database.statement() as tx:
             recorded = journal.record(tx, driven, progress, version=self.programs[driven.program].version)
+            if recorded is None and agents.give_back(tx, driven):  # the access rules changed since: decide again
+                return [agent_bell(driven.id, priority=driven.priority, payer=driven.payer)]
             if recorded is None:
                 recovery.count(tx, fenced=1)
                 return []
             if failed:
                 agents.drop_open(tx, [driven.id])
-        bells = [chain_bell(links, priority=driven.priority) for links in recorded.chains]
-        bells += [agent_bell(child["id"], priority=child["priority"]) for child in progress.children]
-        return bells + ([agent_bell(driven.id, priority=driven.priority)] if recorded.again else [])
+        bells = [chain_bell(links, priority=driven.priority, payer=driven.payer) for links in recorded.chains]
+        for child in progress.children:
+            payer = Payer(child["root_id"], child["tenant"], child["program"])
+            bells.append(agent_bell(child["id"], priority=child["priority"], payer=payer))
+        if recorded.again:
+            bells.append(agent_bell(driven.id, priority=driven.priority, payer=driven.payer))
+        return bells
 
     def known_programs(self) -> set[str]:
         """Names of the programs that this process or any other has loaded."""
@@ -173,14 +191,19 @@ class Drive:
 
 @dataclass
 class _Issuer:
-    """Answers a program's new requests: locals at once, the rest with a plan; within the agent's budgets."""
+    """Answers a program's new requests: locals at once, the rest with a plan; within the agent's rights and budgets."""
 
     drive: Drive
     driven: Driven
     program: Program
+    entries: Mapping[str, Entry]
 
     def __post_init__(self) -> None:
+        drive = self.drive
         self.children: list[JsonObject] = []
+        self.guard = Guard(
+            self.driven, drive.rules, drive.database, drive.tools, drive.settings.access, self.entries, self.children
+        )
         self._steps = self.driven.steps
         self._planner = Planner(
             tools=self.drive.tools,
@@ -195,9 +218,15 @@ class _Issuer:
         self._charge("tokens", self.driven.tree_tokens)
         if request.local is not None:
             return json.loads(canonical(request.local(), what=f"the result of {request.name}"))
-        if request.name == "agent.spawn":
-            return self._spawn(request)
-        return self._planner.plan(request)
+        try:
+            if request.name == "agent.spawn":
+                self.guard.admit(request)
+                return self._spawn(request)
+            if request.name == "access.check":
+                return self.guard.check(**request.args)
+            return self.guard.plan(request, self._planner.plan)
+        except DatabaseUnavailable as error:  # no outcome of the request: the drive is done again
+            raise Interrupted from error
 
     def _charge(self, budget: str, spent: int) -> None:
         limit = self.driven.budgets.get(budget)
@@ -206,10 +235,7 @@ class _Issuer:
 
     def _spawn(self, request: Request[Any]) -> str:
         name, given = request.args["program"], request.args["priority"]
-        try:
-            known = self.drive.known_programs()
-        except DatabaseUnavailable as error:  # no outcome of the request: the drive is done again
-            raise Interrupted from error
+        known = self.drive.known_programs()
         if name not in known:
             raise UnknownProgram(name, did_you_mean(name, known))
         self._charge("children", self.driven.children + len(self.children) + 1)
@@ -222,6 +248,8 @@ class _Issuer:
             "priority": self.driven.priority if given is None else given,
             "tenant": self.driven.tenant,
             "budgets": self.driven.budgets,
+            "owner": self.driven.owner,
+            "groups": list(self.driven.groups),
         }
         self.children.append(row)
         return str(child)
@@ -239,7 +267,7 @@ def answer_waits(database: Database, dispatch: Dispatch, child: UUID | None = No
         result = row.result["value"] if row.result else None
         with database.transaction() as tx:
             woken = syscalls.answer(tx, id=row.id, agent_id=row.agent_id, result=result, error=error)
-            priority = agents.priority(tx, row.agent_id)
+            standing = agents.standing(tx, row.agent_id)
         if woken:
-            dispatch.ring(add=[agent_bell(row.agent_id, priority=priority)])
+            dispatch.ring(add=[agent_bell(row.agent_id, **standing._asdict())])
     return len(found)

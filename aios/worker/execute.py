@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aios.db import recovery, syscalls
+from aios.access.gate import Gate, Parked
+from aios.db import approvals, recovery, syscalls
 from aios.db.syscalls import Link
 from aios.dispatch import agent_bell, chain_bell
 from aios.errors import AiosError, EngineOverloaded, FinalError, Ignored, OutcomeUnknown
@@ -82,18 +83,21 @@ class Execution:
             self.dispatch.ring(done=[(pool, str(syscall))])
         raise Ignored
 
-    def _perform(self, call: Claimed) -> Outcome | AiosError:
+    def _perform(self, call: Claimed) -> Outcome | AiosError | Parked:
         if not call.valid():  # this process was stopped since: by now it may be somebody else's
             raise Ignored
         try:
-            return self.executors[call.pool].perform(call)
+            passed = Gate(self.database, self.settings.access).admit(call)
+            if isinstance(passed, Parked):
+                return passed
+            return passed.finish(self.executors[call.pool].perform(passed.call))
         except AiosError as error:
             return error
         except Exception as error:
             log.exception("%s.%s %s raised", call.pool, call.op, call.id)
             return FinalError(f"{type(error).__name__}: {error}")
 
-    def _end(self, call: Claimed, outcome: Outcome | AiosError) -> Settled | None:
+    def _end(self, call: Claimed, outcome: Outcome | AiosError | Parked) -> Settled | None:
         """Write the outcome, however long Postgres takes: a finished answer is not dropped, and nobody can take it over."""
         what = f"{call.pool}.{call.op} {call.id}"
         try:
@@ -109,7 +113,7 @@ class Execution:
             return settled
         return patiently(lambda: self._write(call, refused), what=what)
 
-    def _write(self, call: Claimed, outcome: Outcome | AiosError) -> Settled | None:
+    def _write(self, call: Claimed, outcome: Outcome | AiosError | Parked) -> Settled | None:
         effect = isinstance(outcome, Outcome) and outcome.effect is not None
         try:
             with self.database.transaction() if effect else self.database.statement() as tx:
@@ -128,9 +132,11 @@ class Execution:
             recovery.count(tx, fenced=1)
         return None
 
-    def _settle(self, tx: Transaction, call: Claimed, outcome: Outcome | AiosError) -> Settled | None:
+    def _settle(self, tx: Transaction, call: Claimed, outcome: Outcome | AiosError | Parked) -> Settled | None:
         if isinstance(outcome, Outcome):
             return syscalls.complete(tx, call, outcome)
+        if isinstance(outcome, Parked):  # a human must be asked first: nothing of this process is held meanwhile
+            return syscalls.Settled(agent_woken=False) if approvals.park(tx, outcome.row) else None
         verdict = decide(
             outcome,
             op=f"{call.pool}.{call.op}",
@@ -160,7 +166,7 @@ class Execution:
         self.dispatch.ring(done=[done], add=add)
 
 
-def _done(call: Claimed, outcome: Outcome | AiosError, seconds: float) -> Done:
+def _done(call: Claimed, outcome: Outcome | AiosError | Parked, seconds: float) -> Done:
     """What it is charged; after a 429 its key pauses as long as was asked for."""
     pause = float(outcome.args[1]) if isinstance(outcome, EngineOverloaded) else 0.0
     tokens = outcome.usage.total if isinstance(outcome, Outcome) and outcome.usage else 0

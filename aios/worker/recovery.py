@@ -9,33 +9,32 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
-from uuid import UUID
+from typing import TYPE_CHECKING
 
-from aios.db import agents, recovery, steering, syscalls, workers
-from aios.dispatch import agent_bell, bells_of, chain_bell
+from aios.access import answers
+from aios.db import agents, audit, recovery, steering, syscalls, workers
+from aios.dispatch import agent_bell, bells_of
 from aios.errors import AiosError, BrokerUnavailable, BudgetSpent, OutcomeUnknown, Quarantined, SyscallExpired
 from aios.kernel.words import Effect, Pool
 from aios.log import logger
 from aios.worker import host
 from aios.worker.drive import answer_waits
+from aios.worker.order import START, Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from aios.db.session import Database
     from aios.dispatch import Dispatch
     from aios.ready import Bell
     from aios.settings import Settings
+    from aios.worker.order import Read
 
 log = logger(__name__)
 
-_START = UUID(int=0)
 _UNHEARD_SECONDS = 2.0  # a queued row this old should be ready or granted: else its ring was lost on the way to Redis
 _PAGES = 4
-
-Read: TypeAlias = "Callable[[UUID], tuple[list[Bell], UUID | None]]"
-"""Reads the bells of one page of rows that wait, from an id on."""
 
 
 @dataclass
@@ -46,8 +45,12 @@ class Recovery:
     dispatch: Dispatch
     settings: Settings
     _stop: threading.Event = field(default_factory=threading.Event)
-    _seen_syscall: UUID = _START
-    _seen_agent: UUID = _START
+    _seen_syscall: UUID = START
+    _seen_agent: UUID = START
+
+    def __post_init__(self) -> None:
+        """Keep the ready sets of the database in order."""
+        self._order = Order(self.database, self.dispatch.ready, self.settings)
 
     def start(self) -> None:
         """Tick from now on."""
@@ -64,7 +67,8 @@ class Recovery:
                 return False
             with self.database.statement() as tx:
                 settled = recovery.tick(tx, lease_seconds=self.settings.worker.lease_seconds)
-            for step in (partial(self._bury, settled=settled), self._end_overdue, self._wake_due, self._wake_waiting):
+            bury, wake = partial(self._bury, settled=settled), (self._wake_due, self._wake_waiting)
+            for step in (bury, self._end_overdue, *wake, self._look_after_access):
                 _guarded(step)
             self._ring()
             recovery.ticked(guard)
@@ -72,6 +76,17 @@ class Recovery:
 
     def _wake_waiting(self) -> None:
         answer_waits(self.database, self.dispatch)
+
+    def _look_after_access(self) -> None:
+        """Answer what no human answered in time, and seal the audit log; who writes it never waits for that."""
+        for agent in answers.expire(self.database, self.settings.access):
+            with self.database.statement() as tx:
+                bells = bells_of(steering.waiting(tx, [agent]))
+            self.dispatch.ring(add=bells)
+        for _ in range(_PAGES):
+            with self.database.transaction() as tx:
+                if audit.seal(tx) < audit.BATCH:
+                    break
 
     # --- the dead ---------------------------------------------------------------------------------------------------
 
@@ -153,17 +168,15 @@ class Recovery:
         for syscall, agent in due:
             with self.database.transaction() as tx:
                 woken = syscalls.answer(tx, id=syscall, agent_id=agent)
-                priority = agents.priority(tx, agent)
+                standing = agents.standing(tx, agent)
             if woken:
-                self.dispatch.ring(add=[agent_bell(agent, priority=priority)])
+                self.dispatch.ring(add=[agent_bell(agent, **standing._asdict())])
 
     # --- the unheard ------------------------------------------------------------------------------------------------------
 
     def _ring(self) -> None:
         try:
-            self.dispatch.ready.limit(self._limits())
-            if self.dispatch.ready.epoch() is None:
-                self._rebuild()
+            self._order.keep()
             bells = self._unheard()
             again = self.dispatch.ring(add=bells, keys=[pool.value for pool in Pool]) or 0
         except BrokerUnavailable as error:
@@ -173,20 +186,12 @@ class Recovery:
             with self.database.transaction() as tx:
                 recovery.count(tx, rung_again=len(bells) + again)
 
-    def _limits(self) -> dict[str, int]:
-        """How much of each pool may be granted: a window before its workers, and no more than the engine's slots."""
-        with self.database.transaction() as tx:
-            live = workers.capacity(tx)
-        limits = {pool.value: live.get(pool.value, 0) * self.settings.worker.window for pool in Pool}
-        limits[Pool.LLM.value] = min(live.get(Pool.LLM.value, 0), self.settings.llm.slots)
-        return limits
-
     def _unheard(self) -> list[Bell]:
         """Bells for rows that wait in Postgres but that Redis does not know; the next tick looks further on."""
         bells, self._seen_syscall = self._some(
-            partial(self._queued, older_seconds=_UNHEARD_SECONDS), self._seen_syscall
+            partial(self._order.queued, older_seconds=_UNHEARD_SECONDS), self._seen_syscall
         )
-        more, self._seen_agent = self._some(self._runnable, self._seen_agent)
+        more, self._seen_agent = self._some(self._order.runnable, self._seen_agent)
         bells += more
         unknown = set(self.dispatch.ready.missing([(bell.key, bell.id) for bell in bells]))
         return self._lost([bell for bell in bells if (bell.key, bell.id) in unknown])
@@ -207,34 +212,9 @@ class Recovery:
             more, last = read(after)
             bells += more
             if last is None:
-                return bells, _START
+                return bells, START
             after = last
         return bells, after
-
-    def _queued(self, after: UUID, *, older_seconds: float) -> tuple[list[Bell], UUID | None]:
-        with self.database.transaction() as tx:
-            page = recovery.queued(tx, older_seconds=older_seconds, after=after)
-        return [chain_bell(chain.links, priority=chain.priority) for chain in page.rows], page.last
-
-    def _runnable(self, after: UUID) -> tuple[list[Bell], UUID | None]:
-        with self.database.transaction() as tx:
-            page = recovery.runnable(tx, after=after)
-        return [agent_bell(agent, priority=priority) for agent, priority in page.rows], page.last
-
-    def _rebuild(self) -> None:
-        """Fill the sets from Postgres, running grants first, and only then allow new grants."""
-        log.warning("Redis has no ready sets: rebuilding them from Postgres")
-        ready = self.dispatch.ready
-        ready.clear()
-        with self.database.transaction() as tx:
-            running = recovery.running(tx)
-        ready.renew(running, lease_seconds=self.settings.worker.lease_seconds)
-        for read in (partial(self._queued, older_seconds=0.0), self._runnable):
-            last: UUID | None = _START
-            while last is not None:
-                bells, last = read(last)
-                ready.put(bells)
-        ready.open()
 
     def _tick_on(self) -> None:
         while not self._stop.wait(self.settings.worker.tick_seconds):

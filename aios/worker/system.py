@@ -12,6 +12,7 @@ from aios.db import retention, schedules
 from aios.dispatch import agent_bell
 from aios.errors import AiosError, InvalidArgument
 from aios.kernel.cron import next_tick
+from aios.kernel.policy import Payer
 from aios.log import logger
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _fire_one(database: Database, dispatch: Dispatch, limits: LimitSettings) -> 
             return False
         agent = _start(tx, due, limits)
     if agent is not None:
-        dispatch.ring(add=[agent_bell(agent, priority=due.priority)])
+        dispatch.ring(add=[agent_bell(agent, priority=due.priority, payer=Payer(str(agent), program=due.program))])
     return True
 
 

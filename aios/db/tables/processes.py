@@ -34,6 +34,8 @@ agents = Table(
     Column("state", Text, nullable=False),
     Column("priority", SmallInteger, nullable=False),
     Column("tenant", Text, nullable=False, server_default=text("'default'")),
+    Column("owner", Text, nullable=False, server_default=text("''")),  # the user it works for; '': nobody in particular
+    Column("groups", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("runnable", Boolean, nullable=False, server_default=text("true")),
     Column("driver", UUID),  # the incarnation that drives it now
     count("epoch", BigInteger),  # fences drives: each claim adds one
@@ -88,6 +90,8 @@ syscalls = Table(
     Column("context", LargeBinary),  # llm: digest of the context with the reply
     Column("state", Text, nullable=False),
     Column("priority", SmallInteger, nullable=False),
+    Column("limit_key", Text),  # what limits how many like it run at once, within its pool; null: the pool alone
+    Column("tokens", Integer),  # llm: about as many as its prompt has and its answer may have
     Column("seconds", REAL),  # an attempt's deadline, from its claim; null: it waits without end
     Column("claim_token", UUID),
     Column("incarnation", UUID),
@@ -99,6 +103,7 @@ syscalls = Table(
     Column("result", JSONB),
     Column("error", JSONB),
     Column("waits_for", UUID),  # the child agent of a wait
+    Column("approval", UUID),  # by which a human let it run: checked again when it does
     instant("not_before"),  # a retry's or a timer's time
     instant("created_at", now=True),
     instant("queued_at"),

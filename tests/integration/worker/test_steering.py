@@ -100,7 +100,7 @@ def test_nice_moves_what_waits_and_what_comes(world):
     assert world.client.nice(urgent, 0) == [urgent]
     world.ready.limit({"tool": 1})
     world.dispatch.ring(keys=["tool"])
-    (bell,) = [bell for bell in world.recorder.bells if bell.key == "tool"]
+    (bell,) = [bell for bell in world.recorder.bells if bell.pool == "tool"]
     assert bell.priority == 0
     assert world.client.get(urgent)["priority"] == 0
     assert world.client.get(slow)["priority"] == 5

@@ -31,6 +31,7 @@ windowed = st.one_of(
         ageing=st.floats(0.05, 2),
         cap_seconds=st.floats(0.5, 60),
         half_life_seconds=st.floats(1, 1000),
+        nice_seconds=st.floats(0, 20),
     ),
 )
 
@@ -64,9 +65,11 @@ def served(chosen, line):
 def test_nothing_that_entered_later_than_the_window_passes(chosen, line):
     grants = served(chosen, line)
     assert len(grants) == len(line)
+    step = chosen.nice_seconds / chosen.ageing if isinstance(chosen, LeastAttained) else 0.0
     for granted, waiting in grants:
         for other in waiting:
-            assert granted.enqueued_seconds <= other.enqueued_seconds + chosen.window_seconds + EXACT
+            window = chosen.window_seconds + max(0, other.priority - granted.priority) * step
+            assert granted.enqueued_seconds <= other.enqueued_seconds + window + EXACT * (1 + step)
 
 
 @settings(max_examples=100, deadline=None)
@@ -152,7 +155,7 @@ def test_weights_of_3_to_1_give_service_of_3_to_1_however_wrong_the_estimates(he
     for tenant in kinds:
         for _ in range(queued):
             enter(tenant)
-    while min(had["heavy"], had["light"]) < 60 * max(heavy[1], light[1]) * queued:
+    while min(had["heavy"], had["light"]) < 60 * max(*heavy, *light) * queued:
         call = ready.grant().call
         had[call.tenant] += kinds[call.tenant][1]
         ready.settle(call, served_seconds=kinds[call.tenant][1], now_seconds=0)
@@ -247,6 +250,23 @@ def test_first_in_first_out_is_never_preempted_at_the_end_of_a_slice():
     ready.settle(call, served_seconds=5, now_seconds=6)
     ready.enter(1, call, now_seconds=6)
     assert ready.grant().id == 1
+
+
+def test_under_las_a_step_of_priority_stands_for_service():
+    ready = ReadySet(LeastAttained())
+    for number, urgency in enumerate([5, 9, 0, 4]):
+        ready.enter(number, Waiting(enqueued_seconds=0, root=str(number), priority=urgency), now_seconds=0)
+    assert [ready.grant().id for _ in range(4)] == [2, 3, 0, 1]
+
+
+def test_parameters_of_a_policy_are_checked():
+    assert policy("las", ageing=0.5).ageing == 0.5
+    with pytest.raises(InvalidArgument, match="ageing, cap_seconds"):
+        policy("las", weight=1.0)
+    with pytest.raises(InvalidArgument, match="not negative"):
+        policy("las", ageing=-1.0)
+    with pytest.raises(InvalidArgument, match="fifo has none"):
+        policy("fifo", ageing=1.0)
 
 
 def test_an_unknown_policy_is_named_with_those_there_are():

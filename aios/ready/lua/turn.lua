@@ -1,0 +1,82 @@
+local order = cjson.decode(ARGV[1])
+if call('EXISTS', P .. 'epoch') == 0 then return redis.error_reply('WIPED') end
+local touched, bells, again = {}, {}, 0
+
+-- Grants whose lease ended go back to where they stood.
+local function reclaim(pool)
+    for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'grants:' .. pool, '-inf', now_ms)) do
+        local entry = recall(id)
+        if entry then
+            drop_grant(id, entry)
+            if rated then
+                for _, key in ipairs(lineage(entry.key)) do unspend(key, id .. ' ' .. entry.granted) end
+            end
+            call('ZADD', P .. 'line:' .. entry.key, exact(entry.score), id)
+            call('HINCRBY', P .. 'rings', id, 1)
+            relist(entry.key)
+            again = again + 1
+        else
+            call('ZREM', P .. 'grants:' .. pool, id)
+        end
+    end
+end
+
+local function best_of(pool)
+    local key = pool
+    while true do
+        local head = call('ZRANGE', P .. 'line:' .. key, 0, 0)[1]
+        if not head then return nil end
+        if string.sub(head, 1, 1) ~= '>' then return head, key end
+        key = string.sub(head, 2)
+    end
+end
+
+-- The first of its keys that has no requests or tokens left is parked until it has.
+local function short_of(entry)
+    for _, key in ipairs(rated and lineage(entry.key) or {}) do
+        local rate = rate_of(key)
+        local due = rate and due_of(key, rate, entry.tokens)
+        if due then
+            park(key, due)
+            return true
+        end
+    end
+end
+
+local function grant(pool)
+    while has_slots(pool, true) and not parked(pool) do
+        local id, key = best_of(pool)
+        if not id then return end
+        local entry = recall(id)
+        if not entry then
+            call('ZREM', P .. 'line:' .. key, id)
+            relist(key)
+        elseif not short_of(entry) then
+            local rings = tonumber(call('HGET', P .. 'rings', id) or '0')
+            hold(id, entry, now_ms + order.lease_ms * 2 ^ math.min(rings, 4))
+            relist(entry.key)
+            bells[#bells + 1] = {entry.bell, rings}
+        end
+    end
+end
+
+for _, done in ipairs(order.done) do
+    forget(done)
+    touched[done[1]] = true
+end
+for _, add in ipairs(order.add) do
+    local entry = enter(add)
+    if entry then relist(entry.key) end
+    touched[root_of(add[2])] = true
+end
+for _, key in ipairs(order.keys) do touched[root_of(key)] = true end
+for _, key in ipairs(call('ZRANGEBYSCORE', P .. 'due', '-inf', now_ms)) do
+    call('ZREM', P .. 'due', key)
+    relist(key)
+    touched[root_of(key)] = true
+end
+for pool in pairs(touched) do
+    reclaim(pool)
+    grant(pool)
+end
+return {again, bells, exact(now)}
