@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aios.errors import AiosError, AttemptsSpent, EngineOverloaded, EngineUnreachable
+from aios.errors import AiosError, AttemptsSpent, EngineLost, EngineOverloaded, EngineUnreachable, ToolBusy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,9 +55,11 @@ def decide(
 
     Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015 (full jitter).
     """
-    if isinstance(error, EngineOverloaded):
-        wait = float(error.args[1])
+    if isinstance(error, EngineOverloaded | ToolBusy):
+        wait = float(error.args[-1])
         return Again(wait * (1 + random() / 4), counts=False)
+    if isinstance(error, EngineLost) and age_seconds < settings.outage_seconds:
+        return Again(0.0, counts=False)
     if not error.retried:
         return Never(error)
     if isinstance(error, EngineUnreachable) and age_seconds < settings.outage_seconds:

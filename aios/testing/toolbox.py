@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
+    from aios.kernel.ports import Later, Nested
     from aios.kernel.values import Json, JsonObject
 
 
@@ -46,9 +47,11 @@ class FakeToolBox:
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         return ToolSpec(name, f"{name}.", {"type": "object", "properties": {n: {} for n in names}})
 
-    def call(self, name: str, arguments: JsonObject, *, agent_id: UUID, seconds: float) -> Json:
+    def call(
+        self, name: str, arguments: JsonObject, *, agent_id: UUID, seconds: float, nested: Nested | None = None
+    ) -> Json | Later:
         """Call the function, if it has exactly these parameters or defaults for them."""
-        del agent_id
+        del agent_id, nested
         function = self._function(name)
         known = self.spec(name).parameters["properties"]
         wrong = [f"{argument}: is no argument of it" for argument in arguments if argument not in known]

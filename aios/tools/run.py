@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from aios.errors import AiosError, BadToolArguments, InvalidArgument, ToolFailed, ToolTimeout
+from aios.kernel.ports import Later
 from aios.kernel.values import canonical, clean
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ class Runner:
         self._late = {thread for thread in self._late if thread.is_alive()}
         return bool(self._late)
 
-    def run(self, tool: str, function: Callable[..., Json], arguments: Mapping[str, object], *, seconds: float) -> Json:
-        """The function's result, as the JSON value that is journalled.
+    def run(
+        self, tool: str, function: Callable[..., Json], arguments: Mapping[str, object], *, seconds: float
+    ) -> Json | Later:
+        """The function's result, as the JSON value that is journalled, or what makes it.
 
         Raises:
             BadToolArguments: the tool called an argument invalid.
@@ -48,7 +51,7 @@ class Runner:
             raise ToolTimeout(tool, round(seconds, 3)) from None
         if error is not None:
             raise _translated(tool, error) from error
-        return self._checked(tool, value)
+        return value if isinstance(value, Later) else self._checked(tool, value)
 
     def _checked(self, tool: str, value: Json) -> Json:
         encoded = canonical(value, what=f"the result of tool {tool!r}")

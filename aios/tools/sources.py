@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from aios.errors import InvalidArgument
 from aios.tools.calculator import calculator
 from aios.tools.clock import clock
+from aios.tools.code import Sandbox, code_tools
 from aios.tools.http_get import Fetcher, http_get_tool
 from aios.tools.registry import Loaded, LoadError, Registry
 from aios.tools.text import text
@@ -25,26 +26,38 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from aios.settings import Settings
+    from aios.tools.registry import Found, Permits
 
 ENTRY_POINTS: Final = "aios.tools"
+_LONGEST_RESULT_BYTES: Final = 64_000_000  # beyond what goes into a file: nobody meant to return it
 
 
-def load(settings: Settings) -> Registry:
-    """Every tool that can be loaded; what cannot is in the registry's `errors`, and the others go on."""
+def load(settings: Settings, *, found: Found | None = None, permits: Permits | None = None) -> Registry:
+    """Every tool that can be loaded; what cannot is in the registry's `errors`, and the others go on.
+
+    Args:
+        settings: of this process.
+        found: tools that are looked up when they are asked for.
+        permits: None: no tool's limit is enforced here.
+    """
     errors: list[LoadError] = []
     tools = [*built_in(settings), *from_path(settings.tools.path, errors), *from_entry_points(errors)]
     return Registry(
         tools,
         errors=errors,
         timeout_seconds=settings.tools.timeout_seconds,
-        result_bytes=settings.limits.value_bytes,
+        result_bytes=_LONGEST_RESULT_BYTES,
+        limits=settings.tools.limits,
+        found=found,
+        permits=permits,
     )
 
 
 def built_in(settings: Settings) -> list[Loaded]:
     """The tools that ship."""
     fetcher = Fetcher(settings.tools.http_allow, settings.tools.http_bytes)
-    return [Loaded(tool, "built-in") for tool in (calculator, clock, text, http_get_tool(fetcher))]
+    code = code_tools(Sandbox(settings.tools.sandbox))
+    return [Loaded(tool, "built-in") for tool in (calculator, clock, text, http_get_tool(fetcher), *code)]
 
 
 def from_path(path: str, errors: list[LoadError]) -> list[Loaded]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, overload
+from typing import TYPE_CHECKING, Final, Protocol, overload
 
 from aios.errors import InvalidArgument
 from aios.kernel.chat import ToolSpec
@@ -18,6 +18,19 @@ if TYPE_CHECKING:
 
     from aios.kernel.values import Json
     from aios.tools.caller import Caller
+
+
+class Binds(Protocol):
+    """Makes keyword arguments of what a model sends, or refuses it."""
+
+    def bind(self, tool: str, given: Json, *, caller: Caller) -> dict[str, object]:
+        """The keyword arguments.
+
+        Raises:
+            BadToolArguments: it does not fit.
+        """
+        ...
+
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
@@ -32,13 +45,15 @@ class Tool:
         arguments: checks what a model sends.
         effect: what repeating a call does; `once` is never repeated.
         timeout_seconds: None: as the settings say.
+        limit: calls at once, on all machines together; None: any number.
     """
 
     spec: ToolSpec
     function: Callable[..., Json]
-    arguments: Arguments
+    arguments: Binds
     effect: Effect = Effect.IDEMPOTENT
     timeout_seconds: float | None = None
+    limit: int | None = None
 
     @property
     def name(self) -> str:
@@ -68,6 +83,7 @@ def tool(
     name: str | None = None,
     effect: Effect | str = Effect.IDEMPOTENT,
     timeout_seconds: float | None = None,
+    limit: int | None = None,
 ) -> Callable[[Callable[..., Json]], Tool]: ...
 
 
@@ -78,6 +94,7 @@ def tool(
     name: str | None = None,
     effect: Effect | str = Effect.IDEMPOTENT,
     timeout_seconds: float | None = None,
+    limit: int | None = None,
 ) -> Tool | Callable[[Callable[..., Json]], Tool]:
     """Make a tool of a function: `@tool` alone, or with options.
 
@@ -86,18 +103,21 @@ def tool(
         name: None: the function's own.
         effect: what repeating a call does: `none`, `idempotent` or `once`.
         timeout_seconds: a call ends by then; None: as the settings say.
+        limit: calls at once, on all machines together; None: any number.
 
     Raises:
         InvalidArgument: no schema can be made of it, or an option is unknown.
     """
 
     def make(function: Callable[..., Json]) -> Tool:
-        return _tool(function, name=name, effect=effect, timeout_seconds=timeout_seconds)
+        return _tool(function, name=name, effect=effect, timeout_seconds=timeout_seconds, limit=limit)
 
     return make if function is None else make(function)
 
 
-def _tool(function: Callable[..., Json], *, name: str | None, effect: str, timeout_seconds: float | None) -> Tool:
+def _tool(
+    function: Callable[..., Json], *, name: str | None, effect: str, timeout_seconds: float | None, limit: int | None
+) -> Tool:
     called = name or str(getattr(function, "__name__", ""))
     if not _NAME.fullmatch(called):
         raise InvalidArgument("tool name", called, "give up to 64 letters, digits, `_`, `.` or `-`, a letter first")
@@ -107,7 +127,9 @@ def _tool(function: Callable[..., Json], *, name: str | None, effect: str, timeo
         raise InvalidArgument("effect", str(effect), f"one of {', '.join(Effect)}")
     if timeout_seconds is not None and not timeout_seconds > 0:
         raise InvalidArgument("timeout_seconds", timeout_seconds, "give more than 0")
+    if limit is not None and limit < 1:
+        raise InvalidArgument("limit", limit, "give at least 1, or leave it out")
     text = docstring.read(function)
     arguments = Arguments(function, text.arguments)
     spec = ToolSpec(called, text.description or called, arguments.schema, text.examples)
-    return Tool(spec, function, arguments, Effect(effect), timeout_seconds)
+    return Tool(spec, function, arguments, Effect(effect), timeout_seconds, limit)

@@ -41,7 +41,14 @@ def load(*places):
 
 def test_the_tools_that_ship_are_there_and_whole():
     registry = load()
-    assert [loaded.tool.name for loaded in registry.listing()] == ["calculator", "clock", "http_get", "text"]
+    assert [loaded.tool.name for loaded in registry.listing()] == [
+        "calculator",
+        "clock",
+        "http_get",
+        "python.run",
+        "shell.run",
+        "text",
+    ]
     assert registry.errors == []
     for loaded in registry.listing():
         spec = loaded.tool.spec

@@ -1,0 +1,138 @@
+"""Permits: so many calls of a tool at once, on all machines together. Leases in Redis, never a counter: counters leak.
+
+The ready sets already grant no more calls of a limited tool than its limit. A permit is taken beside that at the call
+itself, since a model's reply may call tools that nobody knew of when its syscall was granted.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from aios.errors import BrokerUnavailable, ToolBusy
+from aios.kernel.ids import new_token
+from aios.kernel.keys import key_of
+from aios.kernel.words import Pool
+from aios.log import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+log = logger(__name__)
+
+_PREFIX: Final = "aios:"
+_BUSY_SECONDS: Final = 0.25
+
+# All or none: whoever holds one permit and waits for another would block others for nothing. An operator's limit wins.
+_TAKE: Final = """
+local prefix, order = KEYS[1], cjson.decode(ARGV[1])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for key, limit in pairs(order.limits) do
+    local permits = prefix .. 'permits:' .. key
+    redis.call('ZREMRANGEBYSCORE', permits, '-inf', now)
+    local chosen = tonumber(redis.call('HGET', prefix .. 'limits', key) or limit)
+    if redis.call('ZCARD', permits) >= chosen then return {key, chosen} end
+end
+for key in pairs(order.limits) do
+    local permits = prefix .. 'permits:' .. key
+    redis.call('ZADD', permits, now + order.lease_ms, order.holder)
+    redis.call('PEXPIRE', permits, order.lease_ms * 2)
+end
+return {}
+"""
+
+_KEEP: Final = """
+local prefix, order = KEYS[1], cjson.decode(ARGV[1])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for key in pairs(order.limits) do
+    local permits = prefix .. 'permits:' .. key
+    redis.call('ZADD', permits, 'XX', now + order.lease_ms, order.holder)
+    redis.call('PEXPIRE', permits, order.lease_ms * 2)
+end
+"""
+
+
+class RedisPermits:
+    """Implements `Permits` for all processes that share a Redis."""
+
+    def __init__(self, url: str, *, lease_seconds: float) -> None:
+        """Connect when the first permit is asked for.
+
+        Args:
+            url: of the Redis of the ready sets.
+            lease_seconds: a permit of a process that died is free again after this time.
+        """
+        self._where = url.rsplit("@", 1)[-1].removeprefix("redis://")
+        self._lease_seconds = lease_seconds
+        self._redis: redis.Redis = redis.Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_connect_timeout=2,
+            socket_timeout=5,
+            retry=Retry(NoBackoff(), 1),
+        )
+        self._take = self._redis.register_script(_TAKE)
+        self._keep = self._redis.register_script(_KEEP)
+
+    @contextmanager
+    def hold(self, tools: Mapping[str, int]) -> Iterator[None]:
+        """Hold one permit of each tool, by its limit, while inside.
+
+        Raises:
+            ToolBusy: as many calls of one of them are under way as it allows; none is held then.
+            BrokerUnavailable: Redis does not answer.
+        """
+        order = {
+            "limits": {key_of(Pool.TOOL, name): limit for name, limit in tools.items()},
+            "holder": str(new_token()),
+            "lease_ms": int(self._lease_seconds * 1000),
+        }
+        with self._translated():
+            full = self._take(keys=[_PREFIX], args=[json.dumps(order)])
+        if full:
+            raise ToolBusy(str(full[0]).partition(":")[2], int(full[1]), _BUSY_SECONDS)
+        ended = threading.Event()
+        keeper = threading.Thread(target=self._keep_on, args=(order, ended), name="aios-permits", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            self._release(order["limits"], str(order["holder"]))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
+
+    def _keep_on(self, order: object, ended: threading.Event) -> None:
+        while not ended.wait(self._lease_seconds / 4):
+            try:
+                self._keep(keys=[_PREFIX], args=[json.dumps(order)])
+            except (RedisError, OSError) as error:
+                log.warning("a tool's permit is not renewed: %s", error)
+
+    def _release(self, keys: object, holder: str) -> None:
+        assert isinstance(keys, dict)
+        try:
+            with self._redis.pipeline(transaction=False) as pipe:
+                for key in keys:
+                    pipe.zrem(f"{_PREFIX}permits:{key}", holder)
+                pipe.execute()
+        except (RedisError, OSError) as error:  # its lease ends by itself
+            log.warning("a tool's permit is not given back: %s", error)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (RedisError, OSError) as error:
+            raise BrokerUnavailable(self._where, str(error) or type(error).__name__) from error
