@@ -7,9 +7,13 @@ from typing import Annotated, NoReturn
 import typer
 
 from aios.cli import (
+    access,
     agents,
+    approvals,
+    audit,
     bench,
     boundary,
+    cores,
     cron,
     database,
     doctor,
@@ -51,7 +55,7 @@ def root(
         print(ctx.get_help())
 
 
-for group in (submit, agents, results, steer, programs, cron, system, worker, database, doctor, prune, bench):
+for group in (submit, agents, results, steer, approvals, access, audit, programs, cron, cores, system, worker, database, doctor, prune, bench):
     group.add_to(app)
 
 

@@ -91,13 +91,17 @@ class _Events(httpx2.Response):
 
 
 def lend(connection: Connection, *, valid: Callable[[], bool] | None = None) -> None:
-    """Let the `AsyncInferenceClient` that this task uses next work through `connection`.
-
-    `valid` is asked last, before anything is sent: a process may have been stopped since it claimed the call, and the
-    call be somebody else's by now. Where it says no, `Ignored` is raised.
-    """
+    """Let the `AsyncInferenceClient` that this task uses next work through `connection`; `valid` as for `guard`."""
     set_async_client_factory(_current)
     _CURRENT.set(connection)
+    guard(valid)
+
+
+def guard(valid: Callable[[], bool] | None) -> None:
+    """Ask `valid` before anything is sent by this task; where it says no, `Ignored` is raised.
+
+    A process may have been stopped since it claimed a call, and the call be somebody else's by now.
+    """
     _VALID.set(valid)
 
 

@@ -108,7 +108,7 @@ class LLMExecutor:
         try:
             async with asyncio.timeout(seconds):
                 finish = await self._last(prompt, feed.add)
-                return finish, self._settings.model or (await self._driver.info()).model
+                return finish, finish.core or self._settings.model or (await self._driver.info()).model
         except TimeoutError as error:
             raise SyscallExpired(f"{call.pool}.{call.op}", round(seconds, 3)) from error
 

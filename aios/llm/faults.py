@@ -55,19 +55,19 @@ def _overloaded(core: str, error: BaseException, _seconds: float) -> AiosError:
 
 
 def _invalid(core: str, error: BaseException, _seconds: float) -> AiosError:
-    return EngineRefused(core, "validation", _text(error))
+    return EngineRefused(core, "validation", text_of(error))
 
 
 def _broken(core: str, error: BaseException, _seconds: float) -> AiosError:
-    return EngineFailed(core, _text(error))
+    return EngineFailed(core, text_of(error))
 
 
 def _unreachable(core: str, error: BaseException, _seconds: float) -> AiosError:
-    return EngineUnreachable(core, _text(error))
+    return EngineUnreachable(core, text_of(error))
 
 
 def _nonsense(core: str, error: BaseException, _seconds: float) -> AiosError:
-    return EngineFailed(core, f"it sent what is no answer of a TGI server ({_text(error)})")
+    return EngineFailed(core, f"it sent what is no answer of a TGI server ({text_of(error)})")
 
 
 def _silent(core: str, error: BaseException, seconds: float) -> AiosError:
@@ -79,15 +79,15 @@ def _silent(core: str, error: BaseException, seconds: float) -> AiosError:
 
 def _bad_url(core: str, error: BaseException, _seconds: float) -> AiosError:
     return Misconfigured(
-        f"the engine's URL cannot be used ({core}: {_text(error)})", "set AIOS_ENGINE_URL to http://host:port"
+        f"the engine's URL cannot be used ({core}: {text_of(error)})", "set AIOS_ENGINE_URL to http://host:port"
     )
 
 
-def _by_status(core: str, error: BaseException, _seconds: float) -> AiosError:
+def by_status(core: str, error: BaseException, _seconds: float) -> AiosError:
     """An HTTP error whose body said nothing that the client library understood."""
     response = _response(error)
     if response is None:
-        return EngineFailed(core, _text(error))
+        return EngineFailed(core, text_of(error))
     status, (kind, text) = response.status_code, _said(response)
     if status == httpx2.codes.TOO_MANY_REQUESTS:
         return EngineOverloaded(core, _retry_seconds(response))
@@ -103,11 +103,11 @@ def _by_status(core: str, error: BaseException, _seconds: float) -> AiosError:
     )
 
 
-def _by_text(core: str, error: BaseException, seconds: float) -> AiosError:
+def by_text(core: str, error: BaseException, seconds: float) -> AiosError:
     """An error of a type the client library does not know; in a stream of `/v1` every error has this form."""
     if _response(error) is not None:
-        return _by_status(core, error, seconds)
-    text = _text(error)
+        return by_status(core, error, seconds)
+    text = text_of(error)
     if "overloaded" in text.lower():
         return EngineOverloaded(core, DEFAULT_RETRY_SECONDS)
     if text.lower().startswith(_REFUSALS):
@@ -148,7 +148,8 @@ def _retry_seconds(response: httpx2.Response | None) -> float:
     return min(max(seconds, 0.0), _LONGEST_RETRY_SECONDS) if math.isfinite(seconds) else DEFAULT_RETRY_SECONDS
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """What an error says, cut short."""
     said = error.args[0] if error.args else ""
     if isinstance(said, dict):  # `/v1` in a stream: {"message", "http_status_code"}
         said = said.get("message", said)
@@ -164,11 +165,11 @@ TABLE: Final[tuple[tuple[type[BaseException], Callable[[str, BaseException, floa
     (hub.ValidationError, _invalid),
     (hub.GenerationError, _broken),
     (hub.IncompleteGenerationError, _broken),
-    (hub.TextGenerationError, _by_text),
+    (hub.TextGenerationError, by_text),
     (hub.InferenceTimeoutError, _silent),
-    (hub.HfHubHTTPError, _by_status),
+    (hub.HfHubHTTPError, by_status),
     (hub.OfflineModeIsEnabled, _bad_url),
-    (httpx2.HTTPStatusError, _by_status),
+    (httpx2.HTTPStatusError, by_status),
     (httpx2.TimeoutException, _silent),
     (httpx2.ConnectError, _unreachable),
     (httpx2.UnsupportedProtocol, _bad_url),

@@ -37,6 +37,7 @@ def prompt_of(call: Claimed, *, spec: Callable[[str], ToolSpec]) -> Prompt:
         schema=json.loads(payload["schema"]) if "schema" in payload else None,
         sampling=_repeatable(Sampling.from_json(payload.get("sampling", {})), call.id),
         model=payload.get("model", ""),
+        fallbacks=payload.get("fallbacks", ()),
         trace={SYSCALL_HEADER: str(call.id), CLAIM_HEADER: str(call.token)},
         valid=call.valid,
     )

@@ -27,6 +27,7 @@ class LLM:
         schema: JsonObject | None = None,
         sampling: Sampling | None = None,
         model: str = "",
+        fallbacks: Sequence[str] = (),
         recall: int = 0,
         remember: bool = False,
         **options: Any,
@@ -38,12 +39,13 @@ class LLM:
             tools: names of tools that the model may call; the calls come back in `reply.tool_calls`.
             schema: a JSON schema that the reply's text must fit.
             sampling: how tokens are picked; its fields may be given as keywords instead (`max_tokens=64`).
-            model: a model's name; empty: the core's own.
+            model: a model's name or an alias; empty: any core's own.
+            fallbacks: models to ask when no core of `model` takes calls, in this order.
             recall: put this many memories that match the last message before the conversation.
             remember: store the reply as a memory.
             **options: fields of `Sampling`.
         """
-        args = _llm_args(sampling, options, model=model, tools=list(tools), schema=schema)
+        args = _llm_args(sampling, options, model=model, fallbacks=list(fallbacks), tools=list(tools), schema=schema)
         conversation = check_messages(messages)
         if recall:
             args["recall"] = {"query": str(conversation[-1].get("content", "")), "k": recall}

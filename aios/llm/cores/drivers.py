@@ -1,0 +1,64 @@
+"""One driver per core, made when it is first needed and again when the core is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aios.kernel.routing import Core, CoreKind, Origin
+from aios.settings import secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aios.kernel.ports import Driver
+    from aios.settings import LLMSettings
+
+
+def driver(core: Core, settings: LLMSettings) -> Driver:
+    """The driver for a core.
+
+    Raises:
+        Misconfigured: the variable with its key is not set here.
+    """
+    from aios.llm.tgi import TGIDriver  # noqa: PLC0415  # each kind loads its own client library
+
+    if core.origin is Origin.DEFAULT:
+        return TGIDriver(url=core.url, settings=settings)
+    key = secret(core.key_env) if core.key_env else ""
+    own = settings.model_copy(update={"api_key": key, "model": core.model})
+    if core.kind is CoreKind.OPENAI:
+        from aios.llm.openai import OpenAIDriver  # noqa: PLC0415
+
+        return OpenAIDriver(url=core.url, settings=own, name=core.name, context_tokens=core.context_tokens)
+    return TGIDriver(url=core.url, settings=own, name=core.name)
+
+
+class Drivers:
+    """The drivers of the cores in use."""
+
+    def __init__(self, make: Callable[[Core], Driver]) -> None:
+        self._make = make
+        self._made: dict[str, tuple[Core, Driver]] = {}
+        self._old: list[Driver] = []
+
+    def __getitem__(self, core: Core) -> Driver:
+        """The core's driver; one of a core that was changed meanwhile ends what it has begun."""
+        known = self._made.get(core.name)
+        if known is not None and _asks_alike(known[0], core):
+            return known[1]
+        if known is not None:
+            self._old.append(known[1])
+        made = self._make(core)
+        self._made[core.name] = (core, made)
+        return made
+
+    async def aclose(self) -> None:
+        """Close all their connections."""
+        for open_ in [*self._old, *(made for _, made in self._made.values())]:
+            await open_.aclose()
+        self._old, self._made = [], {}
+
+
+def _asks_alike(one: Core, other: Core) -> bool:
+    fields = ("url", "kind", "model", "key_env", "context_tokens", "origin")
+    return all(getattr(one, field) == getattr(other, field) for field in fields)

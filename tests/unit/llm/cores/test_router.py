@@ -1,0 +1,269 @@
+"""The router with fake cores: who gets a call, and what becomes of it when that core fails."""
+
+import asyncio
+import time
+
+import pytest
+
+from aios.errors import (
+    EngineFailed,
+    EngineLost,
+    EngineOverloaded,
+    EngineRefused,
+    EngineUnreachable,
+    Misconfigured,
+    UnknownModel,
+)
+from aios.kernel.ports import CoreInfo, Finish, Prompt
+from aios.kernel.routing import Core, CoreState, Origin
+from aios.llm.cores.drivers import Drivers
+from aios.llm.cores.registry import Registry
+from aios.llm.cores.router import Router
+from aios.llm.cores.states import LocalStates
+from aios.settings import CoreSettings, LLMSettings, Settings
+from aios.testing import FakeDriver
+
+HELLO = Prompt(messages=[{"role": "user", "content": "Hello"}], trace={"x-aios-syscall": "call"})
+
+
+class Breaks(FakeDriver):
+    """Fails after its first token, so many times."""
+
+    def __init__(self, *, name, times=1):
+        super().__init__("one two three", name=name)
+        self.times = times
+
+    async def generate(self, prompt):
+        self.times -= 1
+        async for item in super().generate(prompt):
+            yield item
+            if self.times >= 0:
+                raise EngineFailed(self.name, "the stream broke off")
+
+
+class Serves(FakeDriver):
+    """Says which model it serves, unless it is down."""
+
+    def __init__(self, model, *, name):
+        super().__init__("ok", name=name)
+        self.model = model
+
+    async def info(self):
+        if not self.model:
+            raise EngineUnreachable(self.name, "refused")
+        return CoreInfo(self.model, 100, 1)
+
+
+class Cast:
+    """A router and its fake cores; `states` outlives it, as Redis does."""
+
+    def __init__(self, *drivers, states=None, **differences):
+        self.drivers = {driver.name: driver for driver in drivers}
+        self.cores = [Core(name, "http://x", **{"model": name, **differences.get(name, {})}) for name in self.drivers]
+        self.states = states or LocalStates()
+
+    async def start(self):
+        settings = Settings(llm=LLMSettings())
+        self.router = Router(
+            Registry(settings, lambda: self.cores), Drivers(lambda core: self.drivers[core.name]), self.states
+        )
+        return self.router
+
+    async def ask(self, prompt=HELLO):
+        return [item async for item in self.router.generate(prompt)]
+
+
+def play(cast, *prompts):
+    """The last item of each generation, or its error."""
+
+    async def run():
+        await cast.start()
+        ends = []
+        for prompt in prompts or (HELLO,):
+            try:
+                ends.append((await cast.ask(prompt))[-1])
+            except Exception as error:
+                ends.append(error)
+        await cast.router.aclose()
+        return ends
+
+    return asyncio.run(run())
+
+
+def asked(cast):
+    return {name: len(driver.asked) for name, driver in cast.drivers.items()}
+
+
+def named(model, **more):
+    return Prompt(messages=HELLO.messages, model=model, **more)
+
+
+def test_the_finish_tells_which_core_it_came_from():
+    cast = Cast(FakeDriver("x", name="a"), FakeDriver("x", name="b"))
+    (finish,) = play(cast, named("b"))
+    assert (type(finish), finish.core) == (Finish, "b")
+    assert asked(cast) == {"a": 0, "b": 1}
+
+
+def test_a_core_is_asked_under_no_name_but_its_own_models():
+    cast = Cast(FakeDriver(name="a"), FakeDriver(name="b"), a={"aliases": ("fast",)})
+    play(cast, named("fast"))
+    assert [prompt.model for prompt in cast.drivers["a"].asked] == [""]
+
+
+def test_a_core_that_fails_before_its_first_token_costs_nothing_and_the_next_one_answers():
+    down = FakeDriver(EngineUnreachable("a", "refused"), name="a")
+    cast = Cast(down, FakeDriver("well", name="b"))
+    ends = play(cast, *[Prompt(text=f"{n}") for n in range(12)])
+    assert {end.text for end in ends} == {"well"}
+    assert asked(cast)["a"] == 1, "its breaker is open after the first call"
+
+
+def test_a_core_that_fails_under_way_gives_the_call_back_at_no_cost():
+    a, b = Breaks(name="a"), Breaks(name="b")
+    (error,) = play(Cast(a, b))
+    assert type(error) is EngineLost
+
+
+def test_a_call_that_breaks_every_core_ends_by_costing_attempts():
+    cast = Cast(Breaks(name="a", times=9), Breaks(name="b", times=9))
+    kinds = [type(end) for end in play(cast, *[HELLO] * 4)]
+    assert kinds == [EngineLost] * 3 + [EngineFailed]
+
+
+def test_with_a_single_core_its_error_is_the_calls():
+    (error,) = play(Cast(Breaks(name="a")))
+    assert type(error) is EngineFailed
+
+
+def test_an_invalid_request_is_refused_by_one_core_and_never_tried_on_another():
+    refusal = EngineRefused("x", "validation", "no")
+    cast = Cast(FakeDriver(refusal, name="a"), FakeDriver(refusal, name="b"))
+    (error,) = play(cast)
+    assert error is refusal
+    assert sum(asked(cast).values()) == 1
+
+
+def test_an_overloaded_core_is_paused_and_the_other_one_takes_its_calls():
+    cast = Cast(FakeDriver(EngineOverloaded("a", 30.0), name="a"), FakeDriver("well", name="b"))
+    ends = play(cast, *[Prompt(text=f"{n}") for n in range(12)])
+    assert {end.text for end in ends} == {"well"}
+    assert asked(cast)["a"] == 1
+    assert cast.states.view(["a"])["a"].breaker.failures == 0
+
+
+def test_when_all_are_overloaded_a_call_comes_back_when_the_first_is_over():
+    cast = Cast(FakeDriver(EngineOverloaded("a", 30.0), name="a"), FakeDriver(EngineOverloaded("b", 5.0), name="b"))
+    first, second = play(cast, HELLO, HELLO)
+    assert type(first) is type(second) is EngineOverloaded
+    assert 4 < second.args[1] <= 5
+    assert sum(asked(cast).values()) == 2
+
+
+def test_a_wrong_key_at_one_core_is_no_reason_to_fail_while_another_answers():
+    wrong = FakeDriver(Misconfigured("engine 'a' refuses the API key", "set it"), name="a")
+    assert play(Cast(wrong, FakeDriver("well", name="b")), *[Prompt(text=f"{n}") for n in range(6)])[-1].text == "well"
+    both = Cast(wrong, FakeDriver(Misconfigured("engine 'b' refuses the API key", "set it"), name="b"))
+    assert type(play(both)[0]) is Misconfigured
+
+
+def test_a_fallback_is_asked_only_when_no_core_of_the_model_lets_calls_pass():
+    large, small = FakeDriver("large", name="large"), FakeDriver("small", name="small")
+    prompt = named("large", fallbacks=("small",))
+    assert play(Cast(large, small), prompt)[0].text == "large"
+    down = FakeDriver(EngineUnreachable("large", "refused"), name="large")
+    assert play(Cast(down, small), prompt)[0].text == "small"
+    assert type(play(Cast(down, small), named("large"))[0]) is EngineUnreachable
+
+
+def test_an_unknown_model_is_told_with_the_names_near_it():
+    (error,) = play(Cast(FakeDriver(name="llama-8b"), FakeDriver(name="qwen")), named("lama-8b"))
+    assert type(error) is UnknownModel
+    assert "did you mean 'llama-8b'?" in str(error)
+
+
+def test_cores_that_declare_no_model_are_asked_for_it():
+    cast = Cast(Serves("m/one", name="a"), Serves("m/two", name="b"), a={"model": ""}, b={"model": ""})
+    assert play(cast, named("m/two"))[0].core == "b"
+    assert type(play(cast, named("m/three"))[0]) is UnknownModel
+
+
+def test_a_model_is_not_unknown_while_a_core_cannot_say_what_it_serves():
+    cast = Cast(Serves("m/one", name="a"), Serves("", name="b"), a={"model": ""}, b={"model": ""})
+    assert play(cast, named("m/one"))[0].core == "a"
+    assert type(play(cast, named("m/two"))[0]) is EngineUnreachable
+
+
+def test_a_draining_core_gets_nothing_new():
+    cast = Cast(FakeDriver(name="a"), FakeDriver(name="b"), a={"state": CoreState.DRAINING})
+    play(cast, *[Prompt(text=f"{n}") for n in range(8)])
+    assert asked(cast) == {"a": 0, "b": 8}
+    alone = Cast(FakeDriver(name="a"), a={"state": CoreState.DRAINING})
+    assert type(play(alone)[0]) is EngineUnreachable
+
+
+def test_turns_of_one_talk_go_to_one_core():
+    cast = Cast(FakeDriver(name="a"), FakeDriver(name="b"), FakeDriver(name="c"))
+    play(cast, *[HELLO] * 9)
+    assert sorted(asked(cast).values()) == [0, 0, 9]
+
+
+def test_a_call_waits_for_a_slot_and_never_takes_one_too_many():
+    slow = FakeDriver("x", name="a", token_seconds=0.05)
+    cast = Cast(slow, FakeDriver("x", name="b", token_seconds=0.05), a={"slots": 1}, b={"slots": 1})
+    most = 0
+
+    async def run():
+        await cast.start()
+
+        async def watched():
+            nonlocal most
+            async for _ in cast.router.generate(HELLO):
+                most = max(most, *(driver.open for driver in cast.drivers.values()))
+
+        await asyncio.gather(*(watched() for _ in range(6)))
+        await cast.router.aclose()
+
+    asyncio.run(run())
+    assert most == 1
+    assert sum(asked(cast).values()) == 6
+
+
+def test_a_cancelled_call_gives_its_slot_back():
+    cast = Cast(FakeDriver("x y z", name="a", token_seconds=5), FakeDriver("x y z", name="b", token_seconds=5))
+
+    async def run():
+        await cast.start()
+        task = asyncio.create_task(cast.ask())
+        end = time.monotonic() + 5
+        while not any(driver.open for driver in cast.drivers.values()):
+            assert time.monotonic() < end
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        while any(view.used for view in cast.states.view("ab").values()):
+            assert time.monotonic() < end
+            await asyncio.sleep(0.01)
+        await cast.router.aclose()
+
+    asyncio.run(run())
+
+
+def test_the_configurations_cores_and_the_one_of_the_engine_url_are_there_without_a_table(tmp_path):
+    one = CoreSettings(name="one", url="http://one", aliases=("fast",), slots=2)
+    settings = Settings(data_dir=tmp_path, engine_url="http://own", llm=LLMSettings(cores=(one,), slots=7))
+
+    async def read():
+        return await Registry(settings, list).cores()
+
+    own, other = asyncio.run(read())
+    assert (own.name, own.url, own.slots, own.origin) == ("default", "http://own", 7, Origin.DEFAULT)
+    assert (other.name, other.aliases, other.slots, other.origin) == ("one", ("fast",), 2, Origin.CONFIG)
+
+
+def test_without_any_core_the_remedy_is_named(tmp_path):
+    async def read():
+        await Registry(Settings(data_dir=tmp_path, engine_url=""), list).cores()
+
+    with pytest.raises(Misconfigured, match="aios cores add"):
+        asyncio.run(read())
