@@ -34,11 +34,13 @@ class Agent:
         tools: the tools its program declared.
     """
 
-    def __init__(self, *, id: UUID, tools: tuple[str, ...] = (), parent_id: UUID | None = None) -> None:
+    def __init__(
+        self, *, id: UUID, tools: tuple[str, ...] = (), parent_id: UUID | None = None, context: str = "error"
+    ) -> None:
         self.id = id
         self.tools = tools
         self.parent_id = parent_id
-        self.llm = LLM()
+        self.llm = LLM(context=context)
         self.memory = Memory()
         self.storage = Storage()
         self.tool = Tools()

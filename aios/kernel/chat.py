@@ -103,14 +103,34 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Dropped:
+    """What a model was not shown of a conversation that does not fit into its window.
+
+    Attributes:
+        strategy: why: `drop_oldest`, `summarise` or `page_out`.
+        messages: how many were left out.
+        summary: what took their place, if anything did.
+    """
+
+    strategy: str
+    messages: int
+    summary: str = ""
+
+
+@dataclass(frozen=True)
 class Reply:
-    """A model's answer: its text and every tool call, never one for the other."""
+    """A model's answer: its text and every tool call, never one for the other.
+
+    Attributes:
+        context: what the model was not shown of the conversation; None: it saw all of it.
+    """
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str = "stop"
     usage: Usage = field(default_factory=Usage)
     core: str = ""
+    context: Dropped | None = None
 
     @property
     def message(self) -> JsonObject:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from aios.errors import InvalidArgument
 from aios.kernel.values import Json
+from aios.kernel.windows import Strategy, strategy_of
 
 if TYPE_CHECKING:
     from aios.kernel.agent import Agent
@@ -25,6 +26,7 @@ class Program:
         function: `async def f(agent, task)`; it awaits nothing but its agent's requests.
         tools: names of the tools it may use.
         version: told in the process table; a changed version is no error, a diverging replay is.
+        context: what happens to conversations that do not fit into a core's window.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Program:
     tools: tuple[str, ...]
     version: str
     summary: str
+    context: Strategy = Strategy.ERROR
 
     def start(self, agent: Agent, task: Json) -> Coroutine[Any, Any, Json]:
         """The coroutine of one run."""
@@ -46,7 +49,7 @@ class Program:
 def program(function: Function, /) -> Program: ...
 @overload
 def program(
-    *, name: str = ..., tools: tuple[str, ...] | list[str] = ..., version: str = ...
+    *, name: str = ..., tools: tuple[str, ...] | list[str] = ..., version: str = ..., context: str = ...
 ) -> Callable[[Function], Program]: ...
 
 
@@ -57,6 +60,7 @@ def program(
     name: str = "",
     tools: tuple[str, ...] | list[str] = (),
     version: str = "",
+    context: str = Strategy.ERROR,
 ) -> Program | Callable[[Function], Program]:
     """Declare a program: `@program` or `@program(tools=["calculator"])` above an `async def f(agent, task)`.
 
@@ -65,10 +69,12 @@ def program(
         name: default: the function's name.
         tools: names of the tools it may use; others are denied.
         version: default: a hash of the function's source.
+        context: what happens to conversations that do not fit: `error`, `drop_oldest`, `summarise` or `page_out`.
 
     Raises:
-        InvalidArgument: it is no coroutine function.
+        InvalidArgument: it is no coroutine function, or there is no such `context`.
     """
+    strategy = strategy_of(context)
 
     def declare(function: Function) -> Program:
         if not inspect.iscoroutinefunction(function):
@@ -80,6 +86,7 @@ def program(
             tools=tuple(tools),
             version=version or _source_hash(function),
             summary=doc[0] if doc else "",
+            context=strategy,
         )
 
     return declare if function is None else declare(function)

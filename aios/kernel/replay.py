@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ from aios.kernel.values import Json, canonical, short
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
+    from contextvars import Context
 
     from aios.kernel.plan import Call
 
@@ -107,8 +109,8 @@ class ContinueAsNew(Signal):
 class Run:
     """One program under way."""
 
-    def __init__(self, coroutine: Coroutine[object, Any, Json], issue: Issue) -> None:
-        self._root = _Frame(coroutine, prefix="")
+    def __init__(self, coroutine: Coroutine[object, Any, Json], issue: Issue | None = None) -> None:
+        self._root = _Frame(coroutine, prefix="", context=copy_context())
         self._issue = issue
         self._journal: Mapping[str, Entry] = {}
         self._issued: list[Issued] = []
@@ -116,14 +118,18 @@ class Run:
         self._chains = Chains()
         self.outcome: Outcome | None = None
 
-    def advance(self, journal: Mapping[str, Entry]) -> list[Issued]:
+    def advance(self, journal: Mapping[str, Entry], issue: Issue | None = None) -> list[Issued]:
         """Go on as far as the journal's answers reach; the requests that are new.
+
+        Args:
+            journal: what is known; of a run that went on before, the requests that were open suffice.
+            issue: what answers new requests from now on.
 
         Raises:
             NondeterminismError: the program asks for something else than the journal holds.
             BudgetSpent: a new request would go beyond the agent's budgets.
         """
-        self._journal, self._issued = journal, []
+        self._journal, self._issued, self._issue = journal, [], issue or self._issue
         self._root.advance(self)
         if self._root.settled is not None:
             self.outcome = self._end(self._root.settled)
@@ -151,6 +157,8 @@ class Run:
         return issued.entry
 
     def _new(self, seq: str, request: Request[Any], whole: bytes, prefixes: list[bytes]) -> Issued:
+        if self._issue is None:
+            raise ProgramBroke("asked for something before anybody could answer it")
         try:
             answer = self._issue(request)
             if isinstance(answer, tuple):
@@ -201,8 +209,9 @@ class _Settled:
 class _Frame:
     """A coroutine, the prefix of its requests' numbers, and what it waits for."""
 
-    def __init__(self, coroutine: Coroutine[object, Any, Any], *, prefix: str) -> None:
+    def __init__(self, coroutine: Coroutine[object, Any, Any], *, prefix: str, context: Context) -> None:
         self._coroutine = coroutine
+        self._context = context  # of its own: what one branch of a gather sets no other one sees, whichever comes first
         self._prefix = prefix
         self._count = 0
         self._waits: _Wait | None = None
@@ -221,7 +230,10 @@ class _Frame:
     def _step(self, run: Run) -> None:
         inbox, self._inbox = self._inbox, _Settled()
         try:
-            asked = self._coroutine.throw(inbox.error) if inbox.error is not None else self._coroutine.send(inbox.value)
+            if inbox.error is not None:
+                asked = self._context.run(self._coroutine.throw, inbox.error)
+            else:
+                asked = self._context.run(self._coroutine.send, inbox.value)
         except StopIteration as stop:
             self.settled = _Settled(value=stop.value)
         except HALTS:
@@ -240,7 +252,7 @@ class _Frame:
             self._ask(run, f"{self._prefix}{self._count}", asked)
         elif isinstance(asked, Gather):
             self._count += 1
-            self._waits = _Group(asked, prefix=f"{self._prefix}{self._count}.")
+            self._waits = _Group(asked, prefix=f"{self._prefix}{self._count}.", context=self._context)
         else:
             self._inbox = _Settled(error=ForeignAwaitable(_describe(asked)))
 
@@ -269,7 +281,7 @@ class _Frame:
             return
         for _ in range(_EVICTIONS):
             try:
-                self._coroutine.throw(Evicted())
+                self._context.run(self._coroutine.throw, Evicted())
             except (StopIteration, Evicted):
                 return
             except Exception:  # noqa: BLE001  # a program's own clean-up failed while it is being dropped: not an outcome
@@ -292,9 +304,10 @@ class _Answer:
 class _Group:
     """Waiting for all branches of a gather."""
 
-    def __init__(self, gather: Gather[Any], *, prefix: str) -> None:
+    def __init__(self, gather: Gather[Any], *, prefix: str, context: Context) -> None:
         self._frames = [
-            _Frame(_as_coroutine(b), prefix=f"{prefix}{i}.") for i, b in enumerate(gather.branches, start=1)
+            _Frame(_as_coroutine(b), prefix=f"{prefix}{i}.", context=context.copy())
+            for i, b in enumerate(gather.branches, start=1)
         ]
 
     def poll(self, run: Run) -> _Settled | None:

@@ -8,11 +8,13 @@ import threading
 import time
 from concurrent.futures import CancelledError
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, cast
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from aios.errors import AiosError, EngineFailed, Ignored, SyscallExpired
 from aios.kernel.ports import Finish, Outcome, Token
 from aios.kernel.values import clean
+from aios.llm.fit import fit
 from aios.llm.loop import LoopThread
 from aios.llm.prompt import prompt_of
 from aios.log import logger
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from uuid import UUID
 
+    from aios.kernel.chat import Dropped
     from aios.kernel.ports import Claimed, Driver, Prompt, TokenSink, ToolBox
     from aios.kernel.values import JsonObject
     from aios.settings import LLMSettings
@@ -31,6 +34,14 @@ log = logger(__name__)
 FLUSH_SECONDS: Final = 0.025
 FLUSH_TOKENS: Final = 64
 _SINK_PAUSE_SECONDS: Final = 5.0  # after a failure of the sink no call waits for it again, for this long
+
+
+class Generated(NamedTuple):
+    """A generation's end, the model that it came from, and what that was not shown of the conversation."""
+
+    finish: Finish
+    core: str
+    dropped: Dropped | None = None
 
 
 class LLMExecutor:
@@ -50,7 +61,7 @@ class LLMExecutor:
         self._toolbox = toolbox
         self._settings = settings
         self._loop = loop or LoopThread()
-        self._running: dict[UUID, Future[tuple[Finish, str]]] = {}
+        self._running: dict[UUID, Future[Generated]] = {}
         self._lock = threading.Lock()
 
     def perform(self, call: Claimed) -> Outcome:
@@ -89,26 +100,33 @@ class LLMExecutor:
         self._loop.run(self._driver.aclose(), timeout_seconds=5.0)
         self._loop.close()
 
-    def _relay(self, call: Claimed, feed: Feed, future: Future[tuple[Finish, str]]) -> Outcome:
+    def _relay(self, call: Claimed, feed: Feed, future: Future[Generated]) -> Outcome:
         for tokens in feed:
             self._sink.push(call.id, call.attempt, tokens)
         try:
-            finish, core = future.result()
+            finish, core, dropped = future.result()
         except CancelledError:
             raise Ignored from None
         except AiosError as error:
             self._sink.end(call.id, call.attempt, "again" if error.retried else "failed", feed.rest)
             raise
         self._sink.end(call.id, call.attempt, "done", feed.rest)
-        return outcome(finish, core=core)
+        return outcome(finish, core=core, dropped=dropped)
 
-    async def _generate(self, call: Claimed, prompt: Prompt, feed: Feed) -> tuple[Finish, str]:
+    async def _generate(self, call: Claimed, prompt: Prompt, feed: Feed) -> Generated:
         seconds = call.seconds_left
         feed.start(asyncio.get_running_loop().call_later)
         try:
             async with asyncio.timeout(seconds):
-                finish = await self._last(prompt, feed.add)
-                return finish, finish.core or self._settings.model or (await self._driver.info()).model
+                fitted = await fit(
+                    prompt,
+                    driver=self._driver,
+                    strategy=call.payload.get("context", "error"),
+                    reply_tokens=self._settings.max_tokens,
+                )
+                finish = await self._last(fitted.prompt, feed.add)
+                core = finish.core or self._settings.model or (await self._driver.info()).model
+                return Generated(finish, core, fitted.dropped)
         except TimeoutError as error:
             raise SyscallExpired(f"{call.pool}.{call.op}", round(seconds, 3)) from error
 
@@ -122,12 +140,15 @@ class LLMExecutor:
         raise EngineFailed(self._driver.name, "it ended without a finish")
 
 
-def outcome(finish: Finish, *, core: str) -> Outcome:
+def outcome(finish: Finish, *, core: str, dropped: Dropped | None = None) -> Outcome:
     """What the journal keeps of a generation: the message goes into the context, the rest is the result."""
     message: JsonObject = {"role": "assistant", "content": clean(finish.text)}
     if finish.tool_calls:
         message["tool_calls"] = [call.to_json() for call in finish.tool_calls]
-    return Outcome(result={"finish_reason": finish.reason}, message=message, usage=finish.usage, core=core)
+    result: JsonObject = {"finish_reason": finish.reason}
+    if dropped is not None:
+        result["context"] = asdict(dropped)
+    return Outcome(result=result, message=message, usage=finish.usage, core=core)
 
 
 class Feed:

@@ -15,9 +15,11 @@ from huggingface_hub import AsyncInferenceClient
 
 from aios.errors import AiosError, EngineFailed, UnknownModel, did_you_mean
 from aios.kernel.ports import CoreInfo, Finish, Token
+from aios.kernel.values import canonical, digest
 from aios.llm import parse
 from aios.llm.connection import Connection, lend
 from aios.llm.constrain import Constrained, constrain, plain, strict
+from aios.llm.counted import Counted, Templated
 from aios.llm.faults import translated
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class TGIDriver:
                 transport=transport,
             )
         self._info: tuple[float, CoreInfo] | None = None
+        self._counted = Counted()
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[Token | Finish, None]:
         """Tokens as they come, then one `Finish`."""
@@ -83,6 +86,19 @@ class TGIDriver:
                 )
             self._info = (time.monotonic(), info)
         return self._info[1]
+
+    async def count(self, prompt: Prompt) -> int:
+        """Tokens of what the server is sent for this prompt, as it counts them itself."""
+        with translated(self.name, seconds=self._settings.token_seconds):
+            if prompt.text is not None:
+                return await self._length(prompt.text)
+            if not prompt.tools:
+                return (await self._templated(prompt, plain(prompt.messages))).tokens
+            if self._settings.tools == "native":
+                tools = [_tool(spec) for spec in prompt.tools]
+                return (await self._templated(prompt, list(prompt.messages), tools=tools)).tokens
+            asked = constrain(messages=prompt.messages, tools=prompt.tools, schema=prompt.schema)
+            return await self._length(asked.text)
 
     async def healthy(self) -> bool:
         """Whether it would answer now."""
@@ -112,14 +128,33 @@ class TGIDriver:
 
     async def _chat(self, prompt: Prompt, messages: list[JsonObject]) -> AsyncGenerator[Token | Finish, None]:
         """A conversation, through the server's own template; so tokens come with their ids."""
-        body = {"messages": messages}
-        said = (await self._ask("POST", "/chat_tokenize", json=body, headers=prompt.trace)).json()
-        length = len(said["tokenize_response"])
-        async with aclosing(
-            self._complete(prompt, said["templated_text"], schema=prompt.schema, length=length)
-        ) as tokens:
+        said = await self._templated(prompt, messages)
+        async with aclosing(self._complete(prompt, said.text, schema=prompt.schema, length=said.tokens)) as tokens:
             async for token in tokens:
                 yield token
+
+    async def _templated(
+        self, prompt: Prompt, messages: list[JsonObject], *, tools: list[JsonObject] | None = None
+    ) -> Templated:
+        """A conversation as the server's template makes it, and its length; the same one is asked for once only."""
+        body: JsonObject = {"messages": messages, **({"tools": tools, "tool_choice": "auto"} if tools else {})}
+        key = digest(canonical(body), (await self.info()).model.encode())
+        known = self._counted.get(key)
+        if known is None:
+            said = (await self._ask("POST", "/chat_tokenize", json=body, headers=prompt.trace)).json()
+            known = Templated(said["templated_text"], len(said["tokenize_response"]))
+            self._counted.put(key, known)
+        return known
+
+    async def _length(self, text: str) -> int:
+        """Tokens of a text, with what the engine puts in front of it."""
+        key = digest(text.encode(), (await self.info()).model.encode())
+        known = self._counted.get(key)
+        if known is None:
+            listed = (await self._ask("POST", "/tokenize", json={"inputs": text})).json()
+            known = Templated("", len(listed) + _MARGIN_TOKENS)
+            self._counted.put(key, known)
+        return known.tokens
 
     async def _complete(
         self,
@@ -221,7 +256,7 @@ class TGIDriver:
         if length is None and len(text.encode()) + wanted + _MARGIN_TOKENS <= context:  # a token has at least one byte
             return wanted
         if length is None:
-            length = len((await self._ask("POST", "/tokenize", json={"inputs": text})).json())
+            length = await self._length(text) - _MARGIN_TOKENS
         return max(1, min(wanted, context - length - _MARGIN_TOKENS))
 
 

@@ -7,7 +7,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Literal
 
-from aios.errors import AiosError
+from aios.errors import AiosError, EngineRefused
 from aios.kernel.chat import ToolCall, Usage
 from aios.kernel.ports import CoreInfo, Finish, Token
 
@@ -28,28 +28,38 @@ class FakeDriver:
         asked: every prompt, in order.
         open: generations under way.
         token_seconds: time before each token.
+        window_tokens: what prompt and reply may have together; more is refused, as engines do.
     """
 
     resume: Literal["kv", "rerun", "none"] = "rerun"
 
     def __init__(
-        self, answer: Callable[[Prompt], Said] | Said = "ok", *, token_seconds: float = 0.0, name: str = "fake"
+        self,
+        answer: Callable[[Prompt], Said] | Said = "ok",
+        *,
+        token_seconds: float = 0.0,
+        name: str = "fake",
+        window_tokens: int = 2048,
     ) -> None:
         self.name = name
         self.asked: list[Prompt] = []
         self.open = 0
         self.token_seconds = token_seconds
+        self.window_tokens = window_tokens
         self._answer = answer
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[Token | Finish, None]:
         """Tokens as they come, then one `Finish`."""
         self.asked.append(prompt)
+        needed = await self.count(prompt) + (prompt.sampling.max_tokens or 1)
+        if needed > self.window_tokens:
+            raise EngineRefused(self.name, "validation", f"{needed} tokens are more than {self.window_tokens}")
         said = self._answer(prompt) if callable(self._answer) else self._answer
         if isinstance(said, AiosError):
             raise said
         self.open += 1
         try:
-            words = re.findall(r"\s|\S+", said) if isinstance(said, str) else [said.name]
+            words = _pieces(said) if isinstance(said, str) else [said.name]
             limit = prompt.sampling.max_tokens or len(words)
             tokens = [Token(i, _word_id(word), word) for i, word in enumerate(words[:limit], start=1)]
             for token in tokens:
@@ -61,7 +71,12 @@ class FakeDriver:
 
     async def info(self) -> CoreInfo:
         """What the core says of itself."""
-        return CoreInfo(model="fake-model", max_total_tokens=2048, max_concurrent=4)
+        return CoreInfo(model="fake-model", max_total_tokens=self.window_tokens, max_concurrent=4)
+
+    async def count(self, prompt: Prompt) -> int:
+        """A token per word or space, three per message, ten per tool."""
+        texts = [prompt.text] if prompt.text is not None else [str(m.get("content") or "") for m in prompt.messages]
+        return sum(len(_pieces(text)) + 3 for text in texts) + 10 * len(prompt.tools)
 
     async def healthy(self) -> bool:
         """Always."""
@@ -69,6 +84,10 @@ class FakeDriver:
 
     async def aclose(self) -> None:
         """Nothing to close."""
+
+
+def _pieces(text: str) -> list[str]:
+    return re.findall(r"\s|\S+", text)
 
 
 def _word_id(word: str) -> int:

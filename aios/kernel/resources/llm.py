@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aios.errors import InvalidArgument
-from aios.kernel.chat import Reply, Sampling, ToolCall, Usage, check_messages
+from aios.kernel.chat import Dropped, Reply, Sampling, ToolCall, Usage, check_messages
+from aios.kernel.folding import Folding
 from aios.kernel.request import Request
 from aios.kernel.values import canonical
+from aios.kernel.windows import Strategy, strategy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from aios.kernel.values import Json, JsonObject
 
 
+T = TypeVar("T")
+
+
 class LLM:
     """`agent.llm`: the models."""
+
+    def __init__(self, *, context: str = Strategy.ERROR) -> None:
+        """Speak for one agent.
+
+        Args:
+            context: what happens to conversations that do not fit, unless a call says otherwise.
+        """
+        self._context = strategy_of(context)
 
     def chat(
         self,
@@ -30,8 +44,9 @@ class LLM:
         fallbacks: Sequence[str] = (),
         recall: int = 0,
         remember: bool = False,
+        context: str | None = None,
         **options: Any,
-    ) -> Request[Reply]:
+    ) -> Request[Reply] | Folding[Reply]:
         """Ask a model.
 
         Args:
@@ -43,6 +58,8 @@ class LLM:
             fallbacks: models to ask when no core of `model` takes calls, in this order.
             recall: put this many memories that match the last message before the conversation.
             remember: store the reply as a memory.
+            context: what happens if the conversation does not fit: `error`, `drop_oldest`, `summarise` or `page_out`;
+                None: as the program says. `reply.context` tells what the model was not shown.
             **options: fields of `Sampling`.
         """
         args = _llm_args(sampling, options, model=model, fallbacks=list(fallbacks), tools=list(tools), schema=schema)
@@ -52,20 +69,28 @@ class LLM:
         if remember:
             args["remember"] = {"tags": []}
         position = 1 if recall else 0
-        return Request("llm", "chat", args, messages=conversation, decode=lambda results: reply(results[position]))
+        request = Request("llm", "chat", args, messages=conversation, decode=lambda results: reply(results[position]))
+        return self._windowed(request, context, lambda said, dropped: replace(said, context=dropped))
 
     def act(
-        self, messages: str | Sequence[JsonObject], *, tools: Sequence[str], model: str = "", **options: Any
-    ) -> Request[tuple[Reply, list[Json]]]:
+        self,
+        messages: str | Sequence[JsonObject],
+        *,
+        tools: Sequence[str],
+        model: str = "",
+        context: str | None = None,
+        **options: Any,
+    ) -> Request[tuple[Reply, list[Json]]] | Folding[tuple[Reply, list[Json]]]:
         """Tool use in one request: ask a model, run the tools it calls, give back the reply and the tools' results."""
         args = _llm_args(None, options, model=model, tools=list(tools), schema=None)
-        return Request(
+        request = Request(
             "llm",
             "act",
             args,
             messages=check_messages(messages),
             decode=lambda results: (reply(results[0]), results[1]),
         )
+        return self._windowed(request, context, lambda both, dropped: (replace(both[0], context=dropped), both[1]))
 
     def complete(
         self, prompt: str, *, schema: JsonObject | None = None, model: str = "", **options: Any
@@ -73,6 +98,15 @@ class LLM:
         """Continue a text as it stands, without the model's chat template."""
         args = _llm_args(None, options, model=model, tools=[], schema=schema)
         return Request("llm", "complete", {**args, "prompt": prompt}, decode=lambda results: reply(results[-1]))
+
+    def _windowed(
+        self, request: Request[T], context: str | None, told: Callable[[T, Dropped], T]
+    ) -> Request[T] | Folding[T]:
+        strategy = self._context if context is None else strategy_of(context)
+        if strategy is Strategy.ERROR:
+            return request
+        asked = replace(request, args={**request.args, "context": strategy.value})
+        return Folding(asked, strategy, told) if strategy.folds else asked
 
 
 def reply(result: JsonObject) -> Reply:
@@ -84,6 +118,7 @@ def reply(result: JsonObject) -> Reply:
         finish_reason=result["finish_reason"],
         usage=Usage(**(result.get("usage") or {})),
         core=result.get("core") or "",
+        context=Dropped(**result["context"]) if result.get("context") else None,
     )
 
 
