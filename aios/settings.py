@@ -36,6 +36,9 @@ class WorkerSettings(_Section):
     heartbeat_seconds: float = Field(2.0, description="Time between two heartbeats of a process.")
     tick_seconds: float = Field(1.0, description="Time between two recovery ticks; one process at a time does one.")
     drive_seconds: float = Field(10.0, description="A program may run this long without a request (ProgramStuck).")
+    live_runs: int = Field(
+        256, ge=0, description="Waiting programs that a process keeps, to go on without a replay; 0: none."
+    )
     grant_seconds: float = Field(4.0, description="A granted syscall not claimed within this time is rung again.")
     window: int = Field(4, description="Messages published ahead, as a multiple of a pool's live concurrency.")
     drain_seconds: float = Field(10.0, description="SIGTERM: running syscalls have this long before they are requeued.")
@@ -176,6 +179,16 @@ class MemorySettings(_Section):
     embeddings_seconds: float = Field(30.0, gt=0, description="It has this long to answer.")
 
 
+class StorageSettings(_Section):
+    """Where files are kept, for how long, and who signs share links."""
+
+    url: str = Field("", description="Object store of contents, any fsspec URL (file:///srv/aios); empty: Postgres.")
+    file_bytes: int = Field(32_000_000, gt=0, description="Longest file.")
+    keep_versions: int = Field(50, ge=1, description="A file keeps so many of its newest versions, however old they are.")
+    keep_days: float = Field(30.0, ge=0, le=36_500, description="A file keeps its versions for so long, however many they are.")
+    share_key: str = Field("", description="Signs share links, 32 characters or more; empty: made in the data directory.")
+
+
 class LimitSettings(_Section):
     """Bounds on what a caller can ask."""
 
@@ -215,6 +228,7 @@ class Settings(BaseSettings):
     tools: ToolSettings = ToolSettings()
     access: AccessSettings = AccessSettings()
     memory: MemorySettings = MemorySettings()
+    storage: StorageSettings = StorageSettings()
     limits: LimitSettings = LimitSettings()
 
     @classmethod

@@ -55,7 +55,24 @@ def root(
         print(ctx.get_help())
 
 
-for group in (submit, agents, results, steer, approvals, access, audit, programs, cron, cores, system, worker, database, doctor, prune, bench):
+for group in (
+    submit,
+    agents,
+    results,
+    steer,
+    approvals,
+    access,
+    audit,
+    programs,
+    cron,
+    cores,
+    system,
+    worker,
+    database,
+    doctor,
+    prune,
+    bench,
+):
     group.add_to(app)
 
 

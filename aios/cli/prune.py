@@ -31,16 +31,21 @@ def prune(
 
     Example: aios prune --older-than 7d
     """
-    age = None if older_than is None else _age(older_than)
+    limit = None if older_than is None else age(older_than)
     with connect(data_dir) as client:
-        pruned = client.prune(older_than=age)._asdict()
+        pruned = client.prune(older_than=limit)._asdict()
     if as_json:
         screen.show_json(pruned)
     else:
         screen.show_table(("WHAT", "REMOVED"), [(what.replace("_", " "), count) for what, count in pruned.items()])
 
 
-def _age(text: str) -> timedelta:
+def age(text: str) -> timedelta:
+    """A duration such as 90s, 30m, 12h, 7d.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
     match = _AGE.fullmatch(text.strip())
     if match is None:
         raise InvalidArgument("age", text, "give a number and a unit of s, m, h, d, w, such as 7d")

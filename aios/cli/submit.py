@@ -26,6 +26,10 @@ Budgets = Annotated[
         "--budget", "-b", metavar="NAME=LIMIT", help="`tokens`, `steps`, `children` or `seconds`; may be repeated."
     ),
 ]
+Owner = Annotated[str, typer.Option("--owner", help="The user whom it works for.")]
+Groups = Annotated[
+    list[str] | None, typer.Option("--group", "-g", help="A group whose data it shares; may be repeated.")
+]
 Key = Annotated[str | None, typer.Option("--key", help="A second submit with the same key starts nothing new.")]
 
 
@@ -42,6 +46,8 @@ def submit(
     priority: Priority = 5,
     budget: Budgets = None,
     key: Key = None,
+    owner: Owner = "",
+    group: Groups = None,
     json_task: AsValue = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,
@@ -51,7 +57,17 @@ def submit(
     Example: aios submit react "What is 6 * 7?" --priority 2 --budget tokens=5000
     """
     with connect(data_dir) as client:
-        agent = _submit(client, program, task, priority=priority, budget=budget, key=key, json_task=json_task)
+        agent = _submit(
+            client,
+            program,
+            task,
+            priority=priority,
+            budget=budget,
+            key=key,
+            owner=owner,
+            group=group,
+            json_task=json_task,
+        )
     if as_json:
         screen.show_json({"id": agent})
     else:
@@ -65,6 +81,8 @@ def run(
     priority: Priority = 5,
     budget: Budgets = None,
     key: Key = None,
+    owner: Owner = "",
+    group: Groups = None,
     timeout: Annotated[float | None, typer.Option(help="Stop waiting after this many seconds.")] = None,
     json_task: AsValue = False,
     as_json: AsJson = False,
@@ -77,7 +95,17 @@ def run(
     Example: aios run echo "Say hello."
     """
     with connect(data_dir) as client:
-        agent = _submit(client, program, task, priority=priority, budget=budget, key=key, json_task=json_task)
+        agent = _submit(
+            client,
+            program,
+            task,
+            priority=priority,
+            budget=budget,
+            key=key,
+            owner=owner,
+            group=group,
+            json_task=json_task,
+        )
         with results.interruptible(agent):
             found = _watched(client, agent, timeout=timeout, show=not as_json)
     results.tell(found, as_json=as_json)
@@ -104,6 +132,8 @@ def _submit(
     priority: int,
     budget: list[str] | None,
     key: str | None,
+    owner: str,
+    group: list[str] | None,
     json_task: bool,
 ) -> str:
     return client.submit(
@@ -112,6 +142,8 @@ def _submit(
         priority=priority,
         budgets=dict(_budget(item) for item in budget or []),
         idempotency_key=key,
+        owner=owner,
+        groups=group or (),
     )
 
 

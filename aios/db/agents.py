@@ -47,6 +47,9 @@ class Driven:
     groups: Sequence[str]
     access_version: int
     claimed_at: datetime
+    forked_from: UUID | None = None
+    forked_generation: int | None = None
+    forked_at: int | None = None
 
     @property
     def payer(self) -> Payer:

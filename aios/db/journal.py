@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from aios.kernel.replay import Issued, Outcome
     from aios.kernel.values import Json, JsonObject
 
-_LOAD = Hot(
-    text(
-        """
+_ENTRIES = """
     SELECT r.seq, r.label, r.digest, r.pending, r.settled, s.state, s.error,
            CASE WHEN c.digest IS NULL THEN s.result
                 ELSE s.result || jsonb_build_object('message', c.messages -> -1, 'usage', s.usage, 'core', s.core)
@@ -40,10 +38,9 @@ _LOAD = Hot(
     LEFT JOIN syscalls s ON s.request_id = r.id AND r.pending = 0
     LEFT JOIN contexts c ON c.digest = s.context
     WHERE r.agent_id = :agent AND r.generation = :generation
-    ORDER BY r.id, s.position
-    """
-    )
-)
+"""
+_LOAD = Hot(text(f"{_ENTRIES} ORDER BY r.id, s.position"))  # fragments of ours; values are bound
+_LOAD_ONLY = Hot(text(f"{_ENTRIES} AND r.seq = ANY(:only) ORDER BY r.id, s.position"))
 
 # By the rules of `access`, if any were asked: a grant that was revoked since lets nothing through (db/access.py).
 _MINE = """id = :id AND epoch = :epoch AND driver = :incarnation AND state IN ('running', 'paused')
@@ -170,10 +167,11 @@ class Recorded(NamedTuple):
     chains: list[list[Link]]
 
 
-def load(tx: Transaction, agent: UUID, *, generation: int) -> dict[str, Entry]:
-    """The entries of one generation by seq, in the order in which they were asked."""
+def load(tx: Transaction, agent: UUID, *, generation: int, only: Sequence[str] | None = None) -> dict[str, Entry]:
+    """The entries of one generation by seq, in the order in which they were asked: all, or those of `only`."""
     entries: dict[str, Entry] = {}
-    for row in _LOAD.all(tx, {"agent": agent, "generation": generation}):
+    statement, more = (_LOAD, {}) if only is None else (_LOAD_ONLY, {"only": list(only)})
+    for row in statement.all(tx, {"agent": agent, "generation": generation, **more}):
         seq = row["seq"]
         known = entries.get(seq)
         if known is None:
@@ -233,7 +231,8 @@ def _entry(row: Mapping[str, Any]) -> Entry:
         return Entry(bytes(row["digest"]), row["label"], open=row["pending"] > 0)
     if "error" in settled:
         return Entry(bytes(row["digest"]), row["label"], error=from_json(settled["error"]))
-    return Entry(bytes(row["digest"]), row["label"], results=[settled["result"]])
+    results = settled["results"] if "results" in settled else [settled["result"]]  # several: a fork's edited answer
+    return Entry(bytes(row["digest"]), row["label"], results=results)
 
 
 def _rows(

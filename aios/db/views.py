@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from aios.kernel.values import JsonObject
 
 _AGENT = """
-    SELECT id, root_id, parent_id, program, version, task, state, priority, tenant, generation, budgets, tokens, steps,
-           children, result, error, created_at, started_at, finished_at
+    SELECT id, root_id, parent_id, program, version, task, state, priority, tenant, owner, groups, generation, budgets,
+           tokens, steps, children, result, error, created_at, started_at, finished_at
     FROM agents
 """
 

@@ -11,6 +11,7 @@ from aios.errors import InvalidArgument
 from aios.kernel.ids import new_id
 from aios.kernel.replay import ContinueAsNew
 from aios.kernel.request import Gather, Request, last, nothing
+from aios.kernel.resources.access import Access
 from aios.kernel.resources.llm import LLM
 from aios.kernel.resources.memory import Memory
 from aios.kernel.resources.storage import Storage
@@ -20,6 +21,7 @@ from aios.kernel.words import check_priority
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from aios.kernel.recall import AutoMemory
     from aios.kernel.values import Json
 
 T = TypeVar("T")
@@ -35,15 +37,22 @@ class Agent:
     """
 
     def __init__(
-        self, *, id: UUID, tools: tuple[str, ...] = (), parent_id: UUID | None = None, context: str = "error"
+        self,
+        *,
+        id: UUID,
+        tools: tuple[str, ...] = (),
+        parent_id: UUID | None = None,
+        context: str = "error",
+        memory: AutoMemory | None = None,
     ) -> None:
         self.id = id
         self.tools = tools
         self.parent_id = parent_id
-        self.llm = LLM(context=context)
+        self.llm = LLM(context=context, memory=memory)
         self.memory = Memory()
-        self.storage = Storage()
+        self.storage = Storage(self.llm)
         self.tool = Tools()
+        self.access = Access()
 
     def gather(self, *requests: Awaitable[T]) -> Gather[T]:
         """Requests (or coroutines of requests) side by side; the results in order, or the lowest branch's error."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aios.errors import InvalidArgument, ToolDenied, UnknownTool, did_you_mean
 from aios.kernel.keys import key_of
+from aios.kernel.noting import ASIDE_TOKENS, refinement
 from aios.kernel.words import Effect, Pool, SyscallState
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class Planner:
         match request.resource:
             case "llm":
                 calls = self._llm(request)
+            case "memory" if request.op == "note":
+                calls = self._note(request.args)
             case "memory" | "storage":
                 calls = (Call(Pool(request.resource), request.op, request.args),)
             case "tool":
@@ -101,7 +104,7 @@ class Planner:
         recall, remember = args.pop("recall", None), args.pop("remember", None)
         calls: list[Call] = []
         if recall:
-            calls.append(Call(Pool.MEMORY, "search", recall))
+            calls.append(Call(Pool.MEMORY, "recall", recall))
             args["recalled"] = 0
         op = "chat" if request.op == "act" else request.op
         chat = Call(
@@ -114,14 +117,34 @@ class Planner:
             tokens=_tokens(request),
         )
         calls.append(chat)
+        position = len(calls) - 1
         if request.op == "act":
             worst = [self._known(name) for name in args.get("tools", ())]
             effect = Effect.ONCE if any(t.effect is Effect.ONCE for t in worst) else Effect.IDEMPOTENT
-            payload = {"from": len(calls) - 1, "tools": args.get("tools", [])}
+            payload = {"from": position, "tools": args.get("tools", [])}
             calls.append(Call(Pool.TOOL, "run", payload, effect=effect, seconds=sum(t.seconds for t in worst)))
         if remember:
-            calls.append(Call(Pool.MEMORY, "remember", {**remember, "from": len(calls) - 1}))
+            calls += self._remember(remember, reply=position, at=len(calls))
         return tuple(calls)
+
+    def _remember(self, remember: JsonObject, *, reply: int, at: int) -> list[Call]:
+        given = {name: value for name, value in remember.items() if name != "model"}
+        step = Call(Pool.MEMORY, "remember", {**given, "from": reply})
+        return [step, *self._refined(remember, at=at)] if remember.get("analyse") else [step]
+
+    def _note(self, args: JsonObject) -> tuple[Call, ...]:
+        """A note and what a model says of it; the note is stored first, so nothing that follows can lose it."""
+        given = {name: value for name, value in args.items() if name != "model"}
+        return (Call(Pool.MEMORY, "add", {**given, "analyse": True}), *self._refined(args, at=0))
+
+    def _refined(self, args: JsonObject, *, at: int) -> list[Call]:
+        steps = refinement(at, namespace=args.get("namespace", ""), model=args.get("model", ""))
+        return [
+            Call(step.pool, step.op, step.payload, seconds=self.llm_seconds, tokens=ASIDE_TOKENS)
+            if step.pool is Pool.LLM
+            else Call(step.pool, step.op, step.payload)
+            for step in steps
+        ]
 
     def _tool(self, args: JsonObject) -> Call:
         tool = self._known(args["tool"])

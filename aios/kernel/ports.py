@@ -210,19 +210,6 @@ class TokenCounter(Protocol):
         ...
 
 
-@runtime_checkable
-class TokenCounter(Protocol):
-    """Counts tokens exactly as a core does. A driver that can is one too."""
-
-    async def count(self, prompt: Prompt) -> int:
-        """Tokens of what the core would be sent for this prompt, its template and tools included.
-
-        Raises:
-            EngineFailed: and what else `Driver.generate` raises before it begins.
-        """
-        ...
-
-
 class TokenSink(Protocol):
     """Where tokens go while they are generated: a stream per syscall that clients follow. Losing it loses no result."""
 

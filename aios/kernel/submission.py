@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aios.errors import InvalidArgument, UnknownProgram, did_you_mean
+from aios.kernel.access import check_principal
 from aios.kernel.ids import new_id
 from aios.kernel.values import Json, JsonObject, canonical
 from aios.kernel.words import DEFAULT_PRIORITY, AgentState, check_priority
@@ -26,6 +27,8 @@ def agent_row(
     budgets: JsonObject | None = None,
     idempotency_key: str | None = None,
     tenant: str = "default",
+    owner: str = "",
+    groups: Sequence[str] = (),
 ) -> JsonObject:
     """The row of a new agent without a parent.
 
@@ -43,6 +46,8 @@ def agent_row(
         "state": AgentState.QUEUED.value,
         "priority": check_priority(priority),
         "tenant": tenant,
+        "owner": check_principal(f"user:{owner}").removeprefix("user:") if owner else "",
+        "groups": sorted({check_principal(f"group:{name}").removeprefix("group:") for name in groups}),
         "budgets": _check_budgets(budgets or {}),
         "idempotency_key": idempotency_key,
     }

@@ -18,8 +18,8 @@ from aios.kernel.policy import Payer
 from aios.kernel.submission import agent_row, check_program
 from aios.kernel.values import Json, JsonObject, canonical
 from aios.kernel.words import DEFAULT_PRIORITY, AgentState, check_priority
-from aios.sdk.cores import Cores
 from aios.sdk.access import AccessControl
+from aios.sdk.cores import Cores
 from aios.sdk.schedules import Schedules
 from aios.worker.system import Pruned, prune
 

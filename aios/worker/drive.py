@@ -12,7 +12,7 @@ from uuid import UUID
 
 from aios.access.cache import RuleCache
 from aios.access.guard import Guard
-from aios.db import agents, journal, recovery, syscalls, workers
+from aios.db import agents, forks, journal, recovery, syscalls, workers
 from aios.db.journal import Progress
 from aios.dispatch import agent_bell, chain_bell
 from aios.errors import (
@@ -37,6 +37,7 @@ from aios.kernel.values import canonical
 from aios.kernel.words import AgentState
 from aios.log import logger
 from aios.ready import Done
+from aios.worker.live import Live, LiveRuns
 from aios.worker.patience import patiently
 from aios.worker.watchdog import Interrupted
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aios.db.agents import Driven
-    from aios.db.session import Database
+    from aios.db.session import Database, Transaction
     from aios.dispatch import Dispatch
     from aios.kernel.plan import Call, ToolInfo
     from aios.kernel.ports import Rules
@@ -75,6 +76,11 @@ class Drive:
     settings: Settings
 
     @cached_property
+    def live(self) -> LiveRuns:
+        """The programs that wait here for answers."""
+        return LiveRuns(self.watchdog, limit=self.settings.worker.live_runs)
+
+    @cached_property
     def rules(self) -> Rules:
         """The access rules, as this process knows them."""
         return RuleCache(self.database)
@@ -86,10 +92,10 @@ class Drive:
             Ignored: it is not runnable, or not by this process.
         """
         with self.incarnation.driving(agent):
-            driven, entries = patiently(lambda: self._claim(agent), what=f"agent {agent}")
+            driven, live = patiently(lambda: self._claim(agent), what=f"agent {agent}")
             begun = time.monotonic()
-            progress = self._progress(driven, entries)
-            bells = patiently(lambda: self._record(driven, progress), what=f"agent {agent}")
+            progress = self._progress(driven, live)
+            bells = patiently(lambda: self._record(driven, progress, live), what=f"agent {agent}")
         self.dispatch.ring(done=[Done("agent", str(agent), time.monotonic() - begun)], add=bells)
         if progress.outcome is not None and not isinstance(progress.outcome, Continued):
             self._wake_parents(agent)
@@ -98,19 +104,36 @@ class Drive:
                 if call.waits_for:
                     self._wake_parents(UUID(call.waits_for))
 
-    def _claim(self, agent: UUID) -> tuple[Driven, Mapping[str, Entry]]:
-        """Claim an agent and read its journal. Should that fail in between, the heartbeat gives the claim back."""
+    def _claim(self, agent: UUID) -> tuple[Driven, Live]:
+        """Claim an agent and read what is new in its journal. Should that fail in between, the heartbeat gives it back."""
         incarnation = self.incarnation.current()
         with self.database.statement() as tx:
             driven = agents.claim(tx, agent, incarnation=incarnation, programs=list(self.programs))
             if driven is not None:
-                return driven, journal.load(tx, agent, generation=driven.generation)
+                return driven, self._live(tx, driven)
         return self._refuse(agent)
 
-    def _progress(self, driven: Driven, entries: Mapping[str, Entry]) -> Progress:
+    def _live(self, tx: Transaction, driven: Driven) -> Live:
+        """The program where it waits, if this process kept it; else from its beginning, to be replayed."""
+        live = self.live.take(driven)
+        if live is not None:
+            live.entries |= journal.load(tx, driven.id, generation=driven.generation, only=live.open)
+            return live
+        entries = forks.load(tx, driven.id, generation=driven.generation, origin=forks.origin_of(driven))
+        program = self.programs[driven.program]
+        agent = Agent(
+            id=driven.id,
+            tools=program.tools,
+            parent_id=driven.parent_id,
+            context=program.context,
+            memory=program.memory,
+        )
+        return Live(Run(program.start(agent, driven.task)), entries, driven.epoch, driven.generation)
+
+    def _progress(self, driven: Driven, live: Live) -> Progress:
         """Run the program as far as the journal reaches; whatever it or the kernel raises ends the agent, never sticks it."""
         try:
-            return self._advance(driven, entries)
+            return self._advance(driven, live)
         except Interrupted:
             patiently(lambda: self._give_back(driven), what=f"agent {driven.id}")
             raise Ignored from None
@@ -136,19 +159,17 @@ class Drive:
             self.dispatch.ring(done=[("agent", str(agent))], add=[bell])
         raise Ignored
 
-    def _advance(self, driven: Driven, entries: Mapping[str, Entry]) -> Progress:
-        program = self.programs[driven.program]
-        issuer = _Issuer(self, driven, program, entries)
-        agent = Agent(id=driven.id, tools=program.tools, parent_id=driven.parent_id, context=program.context)
-        run = Run(program.start(agent, driven.task), issuer)
+    def _advance(self, driven: Driven, live: Live) -> Progress:
+        issuer = _Issuer(self, driven, self.programs[driven.program], live.entries)
+        run, began = live.run, not live.entries
         with self.watchdog.watch(lambda stack: self._stuck(driven, stack)):
             try:
-                issued = run.advance(entries)
+                issued = run.advance(live.entries, issuer)
             except BaseException:
                 with suppress(ProgramBroke):  # its branches are dropped in order too; what was raised matters more
                     run.evict()
                 raise
-            if run.outcome is None:
+            if run.outcome is None and began:  # one that cannot be replayed shows it here, not at the first crash
                 run.evict()
         return Progress(issued, issuer.children, run.outcome, issuer.guard.version, issuer.guard.notes)
 
@@ -159,15 +180,27 @@ class Drive:
         self.dispatch.ring(done=[("agent", str(driven.id))])
         self._wake_parents(driven.id)
 
-    def _record(self, driven: Driven, progress: Progress) -> list[Bell]:
+    def _record(self, driven: Driven, progress: Progress, live: Live) -> list[Bell]:
+        """Write what the drive came to; a program that waits for more is kept, one whose drive was in vain is not."""
+        bells, written = self._write(driven, progress)
+        if progress.outcome is None and live.entries:
+            if written:
+                live.note(progress.issued)
+                self.live.keep(driven, live)
+            else:
+                self.live.drop(live)
+        return bells
+
+    def _write(self, driven: Driven, progress: Progress) -> tuple[list[Bell], bool]:
+        """The bells of what follows, and whether anything was written: not if the drive is stale, or to be done again."""
         failed = isinstance(progress.outcome, Raised)
         with self.database.transaction() if failed else self.database.statement() as tx:
             recorded = journal.record(tx, driven, progress, version=self.programs[driven.program].version)
             if recorded is None and agents.give_back(tx, driven):  # the access rules changed since: decide again
-                return [agent_bell(driven.id, priority=driven.priority, payer=driven.payer)]
+                return [agent_bell(driven.id, priority=driven.priority, payer=driven.payer)], False
             if recorded is None:
                 recovery.count(tx, fenced=1)
-                return []
+                return [], False
             if failed:
                 agents.drop_open(tx, [driven.id])
         bells = [chain_bell(links, priority=driven.priority, payer=driven.payer) for links in recorded.chains]
@@ -176,7 +209,7 @@ class Drive:
             bells.append(agent_bell(child["id"], priority=child["priority"], payer=payer))
         if recorded.again:
             bells.append(agent_bell(driven.id, priority=driven.priority, payer=driven.payer))
-        return bells
+        return bells, True
 
     def known_programs(self) -> set[str]:
         """Names of the programs that this process or any other has loaded."""

@@ -41,6 +41,10 @@ agents = Table(
     count("epoch", BigInteger),  # fences drives: each claim adds one
     count("wakes", BigInteger),  # each completed request adds one: a drive that saw fewer goes on
     count("generation"),  # continue_as_new adds one; the journal of earlier generations is not replayed
+    # A fork: its generation 0 begins with another agent's journal, of this generation, up to this request.
+    Column("forked_from", UUID, ForeignKey("agents.id")),
+    Column("forked_generation", Integer),
+    Column("forked_at", Integer),
     Column("budgets", JSONB, nullable=False, server_default=text("'{}'")),
     count("tokens", BigInteger),
     count("steps"),
@@ -57,6 +61,7 @@ agents = Table(
     Index("ix_agents_driven", "driver", postgresql_where=text("driver IS NOT NULL")),
     Index("ix_agents_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     Index("ix_agents_created", "created_at"),
+    Index("ix_agents_forked_from", "forked_from", postgresql_where=text("forked_from IS NOT NULL")),
 )
 
 requests = Table(

@@ -20,7 +20,7 @@ from aios.errors import Ignored
 from aios.kernel.words import Pool
 from aios.ready import ReadySets
 from aios.sdk.client import Client
-from aios.settings import RetrySettings, Settings, WorkerSettings
+from aios.settings import AccessSettings, RetrySettings, Settings, WorkerSettings
 from aios.worker.drive import Drive
 from aios.worker.execute import Execution
 from aios.worker.incarnation import Incarnation, Role
@@ -75,12 +75,13 @@ class Recorder:
 class World:
     """One AIOS. `run` rings until nothing rings; `crash` is the chance of dying at each commit."""
 
-    def __init__(self, database_url, redis_url, *, programs, executors, seed=0, crash=0.0, tools=None):
+    def __init__(self, database_url, redis_url, *, programs, executors, seed=0, crash=0.0, tools=None, access=None):
         self.settings = Settings(
             database_url=database_url,
             redis_url=redis_url,
             worker=WorkerSettings(lease_seconds=30),
             retry=RetrySettings(crashes=1000),
+            access=access or AccessSettings(once_tools="allow", code="allow"),  # nobody is there to be asked
         )
         self.database = Frail(database_url)
         self.numbers = self.database.numbers = random.Random(seed)

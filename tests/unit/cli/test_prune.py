@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from aios.cli.prune import _age
+from aios.cli.prune import age as age_of
 from aios.errors import InvalidArgument
 
 
@@ -20,10 +20,10 @@ from aios.errors import InvalidArgument
     ],
 )
 def test_an_age_is_a_number_and_a_unit(text, age) -> None:
-    assert _age(text) == age
+    assert age_of(text) == age
 
 
 @pytest.mark.parametrize("text", ["7", "d", "7 days", "-1d", "", "99999999999999w"])
 def test_anything_else_is_refused(text) -> None:
     with pytest.raises(InvalidArgument):
-        _age(text)
+        age_of(text)

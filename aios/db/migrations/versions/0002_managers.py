@@ -271,6 +271,17 @@ def upgrade() -> None:
     op.add_column(
         "agents", sa.Column("groups", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False)
     )
+    op.add_column("agents", sa.Column("forked_from", sa.UUID(), nullable=True))
+    op.add_column("agents", sa.Column("forked_generation", sa.Integer(), nullable=True))
+    op.add_column("agents", sa.Column("forked_at", sa.Integer(), nullable=True))
+    op.create_index(
+        "ix_agents_forked_from",
+        "agents",
+        ["forked_from"],
+        unique=False,
+        postgresql_where=sa.text("forked_from IS NOT NULL"),
+    )
+    op.create_foreign_key(op.f("fk_agents_forked_from_agents"), "agents", "agents", ["forked_from"], ["id"])
     op.alter_column("blobs", "data", existing_type=postgresql.BYTEA(), nullable=True)
     op.add_column("file_versions", sa.Column("op", sa.Text(), server_default=sa.text("'write'"), nullable=False))
     op.add_column("file_versions", sa.Column("origin", sa.Text(), nullable=True))
@@ -314,8 +325,8 @@ def upgrade() -> None:
         postgresql_with={"m": 16, "ef_construction": 100},
         postgresql_where=sa.text("vector_dims(vector) = 384"),
     )
-    op.drop_column("memories", "reads")
     op.drop_column("memories", "embedding")
+    op.drop_column("memories", "reads")
     op.add_column("syscalls", sa.Column("limit_key", sa.Text(), nullable=True))
     op.add_column("syscalls", sa.Column("tokens", sa.Integer(), nullable=True))
     op.add_column("syscalls", sa.Column("approval", sa.UUID(), nullable=True))
@@ -325,10 +336,10 @@ def downgrade() -> None:
     op.drop_column("syscalls", "approval")
     op.drop_column("syscalls", "tokens")
     op.drop_column("syscalls", "limit_key")
-    op.add_column("memories", sa.Column("embedding", Vector(dim=384), autoincrement=False, nullable=True))
     op.add_column(
         "memories", sa.Column("reads", sa.INTEGER(), server_default=sa.text("0"), autoincrement=False, nullable=False)
     )
+    op.add_column("memories", sa.Column("embedding", Vector(dim=384), autoincrement=False, nullable=True))
     op.drop_index(
         "ix_memories_vector_384",
         table_name="memories",
@@ -364,6 +375,11 @@ def downgrade() -> None:
     op.drop_column("file_versions", "origin")
     op.drop_column("file_versions", "op")
     op.alter_column("blobs", "data", existing_type=postgresql.BYTEA(), nullable=False)
+    op.drop_constraint(op.f("fk_agents_forked_from_agents"), "agents", type_="foreignkey")
+    op.drop_index("ix_agents_forked_from", table_name="agents", postgresql_where=sa.text("forked_from IS NOT NULL"))
+    op.drop_column("agents", "forked_at")
+    op.drop_column("agents", "forked_generation")
+    op.drop_column("agents", "forked_from")
     op.drop_column("agents", "groups")
     op.drop_column("agents", "owner")
     op.drop_index("ix_approvals_waiting", table_name="approvals", postgresql_where=sa.text("state = 'waiting'"))
