@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jsonschema import Draft202012Validator, SchemaError
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 MOST_TOOLS: Final = 256
 LONGEST_OFFER_BYTES: Final = 65_536
+_NAME: Final = re.compile(r"[A-Za-z0-9_./-]{1,64}")
 _SHOWN: Final = 80
 _PROBLEMS: Final = 5
-_BLOCK_BYTES: Final = 1_000_000
 
 
 class Offer(NamedTuple):
@@ -43,11 +44,15 @@ class Offer(NamedTuple):
 
 
 def offers(tools: Iterable[Tool]) -> list[Offer]:
-    """The tools of a server that can be used: those with a proper schema, of bearable size."""
+    """The tools of a server that can be used: those with a plain name and a proper schema of bearable size."""
     found = []
     for tool in list(tools)[:MOST_TOOLS]:
         offer = Offer(tool.name, clean(tool.description or tool.title or tool.name), _cleaned(tool.input_schema))
-        if tool.name and len(canonical(list(offer))) <= LONGEST_OFFER_BYTES and _proper(offer.parameters):
+        if (
+            _NAME.fullmatch(tool.name)
+            and len(canonical(list(offer))) <= LONGEST_OFFER_BYTES
+            and _proper(offer.parameters)
+        ):
             found.append(offer)
     return found
 

@@ -112,6 +112,8 @@ async def _end(process: Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     with anyio.move_on_after(_GRACE_SECONDS):
         await process.wait()
-    if process.stdout is not None:
-        with suppress(*_BROKEN):
-            await process.stdout.aclose()
+    # A pipe that is not read to its end, or that a grandchild holds, keeps the transport open for ever; nothing public
+    # closes it (as in the SDK's own `_close_subprocess_transport`).
+    transport = getattr(getattr(process, "_process", None), "_transport", None)
+    if transport is not None:
+        transport.close()

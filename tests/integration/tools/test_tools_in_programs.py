@@ -17,7 +17,8 @@ RESULT_BYTES = 2_000
 async def coder(agent, task):
     await agent.storage.write("in/numbers.txt", "1 2 3 4")
     ran = await agent.tool.call(
-        "python.run", code="print(sum(map(int, open('in/numbers.txt').read().split()))); open('out.txt', 'w').write('10')"
+        "python.run",
+        code="print(sum(map(int, open('in/numbers.txt').read().split()))); open('out.txt', 'w').write('10')",
     )
     listed = await agent.tool.call("shell.run", script="cat out.txt; rm out.txt; echo no > in/numbers.txt; exit 1")
     return [ran, await agent.storage.read("out.txt"), listed, await agent.storage.read("in/numbers.txt")]
