@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from aios.kernel.agent import Agent
     from aios.kernel.chat import Reply, Sampling, ToolCall, Usage
     from aios.kernel.program import Program, program
-    from aios.kernel.resources.memory import Note
+    from aios.kernel.recall import AutoMemory, Recall, Remember
+    from aios.kernel.resources.memory import Block, Note
     from aios.kernel.resources.storage import FileInfo
     from aios.sdk.aio import AsyncClient
     from aios.sdk.client import Client, Result
@@ -17,10 +18,14 @@ __all__ = [
     "Agent",
     "AiosError",
     "AsyncClient",
+    "AutoMemory",
+    "Block",
     "Client",
     "FileInfo",
     "Note",
     "Program",
+    "Recall",
+    "Remember",
     "Reply",
     "Result",
     "Sampling",
@@ -33,10 +38,14 @@ _HOMES = {
     "Agent": "aios.kernel.agent",
     "AiosError": "aios.errors",
     "AsyncClient": "aios.sdk.aio",
+    "AutoMemory": "aios.kernel.recall",
+    "Block": "aios.kernel.resources.memory",
     "Client": "aios.sdk.client",
     "FileInfo": "aios.kernel.resources.storage",
     "Note": "aios.kernel.resources.memory",
     "Program": "aios.kernel.program",
+    "Recall": "aios.kernel.recall",
+    "Remember": "aios.kernel.recall",
     "Reply": "aios.kernel.chat",
     "Result": "aios.sdk.client",
     "Sampling": "aios.kernel.chat",

@@ -6,14 +6,16 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast
 
 from aios.db import cores, scheduling, workers
 from aios.db.session import Database
 from aios.dispatch import Dispatch, Publisher
 from aios.errors import Misconfigured
+from aios.kernel.ports import Prompt
 from aios.kernel.words import Pool
 from aios.ready import ReadySets
+from aios.settings import secret
 from aios.worker.drive import Drive
 from aios.worker.execute import Execution
 from aios.worker.incarnation import Incarnation, Role
@@ -24,15 +26,19 @@ from aios.worker.watchdog import Watchdog
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from aios.kernel.ports import Driver, Embedder, Executor
+    from aios.kernel.ports import Driver, Embedder, Executor, ObjectStore, TokenCounter
     from aios.kernel.program import Program
     from aios.kernel.routing import Core
     from aios.kernel.values import JsonObject
+    from aios.llm.loop import LoopThread
     from aios.llm.streams import TokenStreams
     from aios.settings import Settings
+    from aios.storage.store import Store
     from aios.tools.mcp.servers import McpServers
     from aios.tools.permits import RedisPermits
     from aios.tools.registry import Registry
+
+_COUNT_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,30 @@ class Parts:
 
         return RedisPermits(self.settings.scheduler, lease_seconds=self.settings.worker.lease_seconds)
 
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The configured embedder; loading its model takes a second, so whoever may not need it asks late."""
+        return embedder(self.settings)
+
+    @cached_property
+    def store(self) -> Store:
+        """Files."""
+        from aios.storage import key  # noqa: PLC0415  # only who serves or shows files needs these
+        from aios.storage.blobs import Blobs  # noqa: PLC0415
+        from aios.storage.index import Index  # noqa: PLC0415
+        from aios.storage.links import Links  # noqa: PLC0415
+        from aios.storage.store import Store  # noqa: PLC0415
+
+        given = self.settings.storage
+        blobs = Blobs(objects(given.url))
+        return Store(
+            blobs,
+            embedder=lambda: self.embedder,
+            index=Index(self.database, blobs, embedder=lambda: self.embedder),
+            links=Links(lambda: key.load(given.share_key, self.settings.data_dir)),
+            file_bytes=given.file_bytes,
+        )
+
     def stored_cores(self) -> list[Core]:
         """The cores that were added by command."""
         with self.database.statement() as tx:
@@ -128,22 +158,18 @@ class Executors(Mapping[str, "Executor"]):
         parts = self._parts
         match pool:
             case Pool.LLM:
+                from aios.llm.asides import Asides  # noqa: PLC0415
                 from aios.llm.executor import LLMExecutor  # noqa: PLC0415
 
-                return LLMExecutor(router(parts), sink=parts.streams, toolbox=parts.tools, settings=parts.settings.llm)
+                return Asides(
+                    LLMExecutor(router(parts), sink=parts.streams, toolbox=parts.tools, settings=parts.settings.llm)
+                )
             case Pool.MEMORY:
-                from aios.kernel.lru_k import Marks  # noqa: PLC0415
-                from aios.memory.cache import RedisCache  # noqa: PLC0415
-                from aios.memory.executor import MemoryExecutor  # noqa: PLC0415
-
-                memory = parts.settings.memory
-                marks = Marks.of(memory.quota_bytes, high=memory.high, low=memory.low)
-                cache = RedisCache(parts.settings.cache, marks=marks, k=memory.k)
-                return MemoryExecutor(embedder(parts.settings), cache, memory)
+                return memory(parts)
             case Pool.STORAGE:
                 from aios.storage.executor import StorageExecutor  # noqa: PLC0415
 
-                return StorageExecutor()
+                return StorageExecutor(parts.store)
             case Pool.TOOL:
                 from aios.tools.executor import Surroundings, ToolExecutor  # noqa: PLC0415
 
@@ -169,6 +195,7 @@ class Kernel:
         """
         self.parts = Parts(settings)
         self._told = told or []
+        self._indexes = Pool.STORAGE in role.pools
         executors = Executors(self.parts)
         database, dispatch = self.parts.database, self.parts.dispatch
         self.incarnation = Incarnation(database, dispatch.ready, role, settings.worker, on_lost=executors.cancel)
@@ -196,10 +223,13 @@ class Kernel:
             with self.parts.database.transaction() as tx:
                 workers.publish_programs(tx, self._told)
         self.recovery.start()
+        if self._indexes and self.parts.store.index is not None:
+            self.parts.store.index.start()
 
     def stop(self) -> None:
         """Stop ticking and beating; what is still held is taken over at once."""
         self.recovery.stop()
+        self.drive.live.close()
         self.incarnation.stop()
         self.parts.close()
 
@@ -220,6 +250,58 @@ def router(parts: Parts) -> Driver:
     return Router(Registry(settings, parts.stored_cores), drivers, SharedStates(RedisStates(settings.scheduler)))
 
 
+def objects(url: str) -> ObjectStore | None:
+    """The object store of a URL; None: contents are in Postgres.
+
+    Raises:
+        Misconfigured: the URL is none.
+    """
+    if not url:
+        return None
+    from aios.storage.objects import FsspecObjects  # noqa: PLC0415  # fsspec is for who wants it
+
+    return FsspecObjects(url)
+
+
+def memory(parts: Parts) -> Executor:
+    """The executor of the pool `memory`: tokens are counted by the cores, which are asked only when somebody wants that."""
+    from aios.kernel.lru_k import Marks  # noqa: PLC0415
+    from aios.memory.cache import RedisCache  # noqa: PLC0415
+    from aios.memory.executor import MemoryExecutor  # noqa: PLC0415
+
+    settings = parts.settings.memory
+    marks = Marks.of(settings.quota_bytes, high=settings.high, low=settings.low)
+    cache = RedisCache(parts.settings.cache, marks=marks, k=settings.k)
+    counter = Counter(parts)
+    return MemoryExecutor(embedder(parts.settings), cache, settings, database=parts.database, count=counter.count)
+
+
+class Counter:
+    """Tokens of a text, as a core counts them, for threads without an event loop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @cached_property
+    def _loop(self) -> LoopThread:
+        from aios.llm.loop import LoopThread  # noqa: PLC0415
+
+        return LoopThread(name="aios-count")
+
+    @cached_property
+    def _core(self) -> TokenCounter:
+        return cast("TokenCounter", router(self._parts))
+
+    def count(self, text: str, model: str) -> int:
+        """Ask the core that serves a model.
+
+        Raises:
+            Misconfigured: there is no core.
+            TransientError: it does not answer.
+        """
+        return self._loop.run(self._core.count(Prompt(text=text, model=model)), timeout_seconds=_COUNT_SECONDS)
+
+
 def embedder(settings: Settings) -> Embedder:
     """The configured embedder.
 
@@ -235,5 +317,16 @@ def embedder(settings: Settings) -> Embedder:
             from aios.memory.hashing import Hashing  # noqa: PLC0415
 
             return Hashing()
+        case "openai":
+            from aios.memory.openai import OpenAIEmbedder  # noqa: PLC0415
+
+            given = settings.memory
+            return OpenAIEmbedder(
+                given.embeddings_url,
+                model=given.embeddings_model,
+                key=secret(given.embeddings_key_env) if given.embeddings_key_env else "",
+                dimensions=given.embeddings_dimensions,
+                seconds=given.embeddings_seconds,
+            )
         case other:
-            raise Misconfigured(f"embedder = {other!r}", "set AIOS_EMBEDDER to minilm or hashing")
+            raise Misconfigured(f"embedder = {other!r}", "set AIOS_EMBEDDER to minilm, openai or hashing")

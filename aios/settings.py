@@ -157,7 +157,7 @@ class AccessSettings(_Section):
     once_tools: Policy = Field("ask", description="Tools declared `once`: they send, pay or otherwise cannot be repeated.")
     code: Policy = Field("ask", description="Tools that run code; see code_tools.")
     code_tools: tuple[str, ...] = Field(("python.run", "shell.run"), description="Names of the tools that run code.")
-    privileges: Literal["ask", "deny"] = Field("ask", description="Agents that ask for a grant.")
+    privileges: Literal["ask", "deny"] = Field("ask", description="Agents that ask for a grant; nothing but a human gives it.")
     approval_seconds: float = Field(604_800.0, ge=0, description="A question nobody answers ends after this; 0: never.")
     unanswered: Literal["deny", "allow"] = Field("deny", description="What then counts as the answer.")
 

@@ -37,6 +37,19 @@ class EngineLost(EngineFailed):
     """`EngineLost(core, text)`: the core failed under way, and another one can take over: at once, and no attempt is used."""
 
 
+class StateLost(EngineFailed):
+    """`StateLost(core, text)`: the KV state that a generation was to go on from is gone; it begins again."""
+
+
+class Preempted(TransientError):
+    """`Preempted(core, tokens)`: somebody better waited; it goes on from its last boundary, and no attempt is used."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        core, tokens = self.args
+        return f"it gave up its place on {core!r} after {tokens} tokens, and goes on from there when it is its turn"
+
+
 class EngineTimeout(TransientError):
     """`EngineTimeout(core, seconds)`: no token for this long."""
 
@@ -111,3 +124,12 @@ class StoreUnavailable(TransientError):
 
 class ToolNotReached(ToolUnavailable):
     """`ToolNotReached(tool, what, why)`: it was not even asked, so nothing can have happened."""
+
+
+class EmbedderUnavailable(TransientError):
+    """`EmbedderUnavailable(where, why)`: the server that makes embeddings does not answer for now."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        where, why = self.args
+        return f"the embedder at {where} does not answer: {why}"

@@ -49,6 +49,10 @@ class Call:
     tokens: int | None = None
 
 
+EVERY_TOOL = "*"
+"""Declared by programs that do what they are told, such as `oneshot`."""
+
+
 @dataclass(frozen=True)
 class ToolInfo:
     """What planning must know of a tool."""
@@ -156,7 +160,7 @@ class Planner:
         tool = self.tools.get(name)
         if tool is None:
             raise UnknownTool(name, did_you_mean(name, self.tools))
-        if name not in self.declared:
+        if name not in self.declared and EVERY_TOOL not in self.declared:
             raise ToolDenied(name, self.program)
         return tool
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from aios.kernel.access import Book
     from aios.kernel.plan import ToolInfo
+    from aios.kernel.slices import Partial, Slicing
     from aios.kernel.values import Json, JsonObject
 
 
@@ -120,6 +121,7 @@ class CoreInfo:
     model: str
     max_total_tokens: int
     max_concurrent: int
+    resume: Literal["kv", "rerun", "none"] = "rerun"  # how a generation that was cut off goes on there
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,21 @@ class Finish:
 
 
 @dataclass(frozen=True)
+class Boundary:
+    """The end of a slice that is not the generation's: it can go on from here, now or later.
+
+    Attributes:
+        partial: all that there is by now.
+        fresh: how many of its tokens are of the slice that ended.
+        seed: of that slice.
+    """
+
+    partial: Partial
+    fresh: int
+    seed: int
+
+
+@dataclass(frozen=True)
 class Prompt:
     """What a core is asked: a conversation or a text, what the answer must look like, and whose it is.
 
@@ -154,6 +171,7 @@ class Prompt:
         fallbacks: models to ask when no core of `model` takes calls, in this order.
         trace: HTTP headers that name the syscall and the claim, for the engine's log.
         valid: whether it may still be asked; a driver looks last before it sends.
+        slicing: that it is to come in slices; a driver that cannot ignores it.
     """
 
     messages: Sequence[JsonObject] = ()
@@ -165,6 +183,7 @@ class Prompt:
     fallbacks: Sequence[str] = ()
     trace: dict[str, str] = field(default_factory=dict)
     valid: Callable[[], bool] = field(default=_always, compare=False)
+    slicing: Slicing | None = None
 
 
 class Driver(Protocol):
@@ -173,10 +192,11 @@ class Driver(Protocol):
     name: str
     resume: Literal["kv", "rerun", "none"]
 
-    def generate(self, prompt: Prompt) -> AsyncIterator[Token | Finish]:
-        """Tokens as they come, then one `Finish`.
+    def generate(self, prompt: Prompt) -> AsyncIterator[Token | Boundary | Finish]:
+        """Tokens as they come, then one `Finish`; between slices a `Boundary`, at which the core is not asked to go on yet.
 
         Raises:
+            StateLost: what it was to go on from is gone.
             EngineOverloaded: HTTP 429.
             EngineRefused: the request is invalid.
             EngineFailed: the core broke off.
@@ -206,6 +226,48 @@ class TokenCounter(Protocol):
 
         Raises:
             EngineFailed: and what else `Driver.generate` raises before it begins.
+        """
+        ...
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """A driver whose core keeps KV states."""
+
+    async def forget(self, state: JsonObject) -> None:
+        """Have a state deleted that nobody will go on from. It raises nothing: what is left ends by its age."""
+        ...
+
+
+class Checkpoints(Protocol):
+    """Where half-done generations are kept."""
+
+    def load(self, call: Claimed) -> Partial | None:
+        """A generation as far as its last boundary; None: it has none yet."""
+        ...
+
+    def save(self, call: Claimed, boundary: Boundary) -> bool:
+        """Keep a boundary, and forget those behind it; False when the claim is no longer ours and nothing was kept."""
+        ...
+
+    def clear(self, tx: Json, call: Claimed) -> None:
+        """Forget a generation, in the transaction that completes its syscall."""
+        ...
+
+
+class Rivals(Protocol):
+    """Who else waits for what a running syscall holds."""
+
+    def better_waits(self, id_: str, *, served_seconds: float, left_seconds: float) -> bool:
+        """Whether somebody would stand before it if it ended its slice now.
+
+        Args:
+            id_: the syscall's.
+            served_seconds: the service it had since it was granted.
+            left_seconds: what it is expected to need from now on.
+
+        Raises:
+            BrokerUnavailable: nobody can tell.
         """
         ...
 
@@ -243,8 +305,15 @@ class Rules(Protocol):
 class Embedder(Protocol):
     """Texts to unit vectors. Vectors of different names cannot be compared."""
 
-    name: str
-    dimensions: int
+    @property
+    def name(self) -> str:
+        """Whose vectors they are."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Length of its vectors."""
+        ...
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector per text."""

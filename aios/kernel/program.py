@@ -14,6 +14,7 @@ from aios.kernel.windows import Strategy, strategy_of
 
 if TYPE_CHECKING:
     from aios.kernel.agent import Agent
+    from aios.kernel.recall import AutoMemory
 
 Function = Callable[..., Coroutine[Any, Any, Json]]
 
@@ -27,6 +28,7 @@ class Program:
         tools: names of the tools it may use.
         version: told in the process table; a changed version is no error, a diverging replay is.
         context: what happens to conversations that do not fit into a core's window.
+        memory: what its chats recall and remember by themselves; None: nothing.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Program:
     version: str
     summary: str
     context: Strategy = Strategy.ERROR
+    memory: AutoMemory | None = None
 
     def start(self, agent: Agent, task: Json) -> Coroutine[Any, Any, Json]:
         """The coroutine of one run."""
@@ -49,7 +52,12 @@ class Program:
 def program(function: Function, /) -> Program: ...
 @overload
 def program(
-    *, name: str = ..., tools: tuple[str, ...] | list[str] = ..., version: str = ..., context: str = ...
+    *,
+    name: str = ...,
+    tools: tuple[str, ...] | list[str] = ...,
+    version: str = ...,
+    context: str = ...,
+    memory: AutoMemory | None = ...,
 ) -> Callable[[Function], Program]: ...
 
 
@@ -61,6 +69,7 @@ def program(
     tools: tuple[str, ...] | list[str] = (),
     version: str = "",
     context: str = Strategy.ERROR,
+    memory: AutoMemory | None = None,
 ) -> Program | Callable[[Function], Program]:
     """Declare a program: `@program` or `@program(tools=["calculator"])` above an `async def f(agent, task)`.
 
@@ -70,6 +79,7 @@ def program(
         tools: names of the tools it may use; others are denied.
         version: default: a hash of the function's source.
         context: what happens to conversations that do not fit: `error`, `drop_oldest`, `summarise` or `page_out`.
+        memory: what its chats recall before and remember after, unless a chat says otherwise; None: nothing.
 
     Raises:
         InvalidArgument: it is no coroutine function, or there is no such `context`.
@@ -87,6 +97,7 @@ def program(
             version=version or _source_hash(function),
             summary=doc[0] if doc else "",
             context=strategy,
+            memory=memory,
         )
 
     return declare if function is None else declare(function)

@@ -5,58 +5,138 @@ Source: Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion outperforms Condo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pgvector.sqlalchemy import Vector
-from sqlalchemy import Text, cast, func, literal_column, select
+from pgvector.sqlalchemy import HALFVEC
+from pgvector.sqlalchemy import VECTOR as COLUMN
+from sqlalchemy import Text, case, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
 from aios.db.tables import memories
-from aios.memory.notes import told
+from aios.memory import notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sqlalchemy import CTE, ColumnElement, Select
 
     from aios.db.session import Transaction
     from aios.kernel.values import JsonObject
-    from aios.memory.notes import Vector as Embedded
+    from aios.memory.notes import Vector
 
 _FUSION: Final = 60
 _FEWEST_CANDIDATES: Final = 40
 _CANDIDATES_PER_RESULT: Final = 3
 _LONGEST_WORDS: Final = 2_000  # characters of a query that full text looks at
 _MOST_SCANNED: Final = 200_000
+_EF_SEARCH: Final = 100  # measured: `aios bench memory`
+_MOST_EXACT: Final = 2_000  # dimensions that pgvector indexes in full precision
 
 # An HNSW index knows no namespaces: it goes on until enough of its finds pass the filter.
 _SCAN: Final = (
     "SET LOCAL hnsw.iterative_scan = relaxed_order",
     f"SET LOCAL hnsw.max_scan_tuples = {_MOST_SCANNED}",
+    f"SET LOCAL hnsw.ef_search = {_EF_SEARCH}",
 )
 
 
-def search(
-    tx: Transaction, *, namespace: str, query: str, vector: Embedded, k: int, tags: Sequence[str]
-) -> list[JsonObject]:
-    """The k best memories of a namespace that have all these tags, best first, each with its `score`."""
+@dataclass(frozen=True)
+class Query:
+    """What is looked for, and where.
+
+    Attributes:
+        namespaces: None: in all of them, for operators.
+        tags: a note must have all of them.
+        after: a note must have been made then or later; `before`: earlier than that.
+        threshold: the least cosine similarity; -1 lets notes pass that only words find.
+    """
+
+    text: str
+    vector: Vector
+    k: int
+    namespaces: Sequence[str] | None
+    tags: Sequence[str] = ()
+    category: str = ""
+    after: datetime | None = None
+    before: datetime | None = None
+    threshold: float = -1.0
+
+
+def search(tx: Transaction, query: Query, *, count: bool = True) -> list[JsonObject]:
+    """The k best notes, best first: each with its fused `score`, and its cosine `similarity` if it can be compared.
+
+    Args:
+        tx: the transaction.
+        query: what is looked for.
+        count: whether the finds count as read.
+    """
     for statement in _SCAN:
         tx.exec_driver_sql(statement)
-    candidates = max(_FEWEST_CANDIDATES, _CANDIDATES_PER_RESULT * k)
-    own = [memories.c.namespace == namespace]
-    if tags:
-        own.append(memories.c.tags.contains(cast(list(tags), ARRAY(Text))))
-    near = _ranked("near", _by_meaning(vector, own).limit(candidates))
-    worded = _ranked("worded", _by_words(query, own).limit(candidates))
-    return [{**told(row), "score": float(row.score)} for row in tx.execute(_fused(near, worded).limit(k))]
+    candidates = max(_FEWEST_CANDIDATES, _CANDIDATES_PER_RESULT * query.k)
+    own = _filters(query)
+    near = _ranked("near", _by_meaning(query.vector, own).limit(candidates))
+    worded = _ranked("worded", _by_words(query.text, own).limit(candidates))
+    rows = tx.execute(_fused(near, worded, query).limit(query.k)).all()
+    if count:
+        notes.count_reads(tx, [row.id for row in rows])
+    return [{**notes.told(row), "score": float(row.score), "similarity": row.similarity} for row in rows]
 
 
-def _by_meaning(vector: Embedded, own: list[ColumnElement[bool]]) -> Select[Any]:
+def nearest(tx: Transaction, vector: Vector, *, namespace: str, k: int, but: Sequence[Any]) -> list[JsonObject]:
+    """The k notes nearest in meaning alone, without some of them, each with its `similarity`."""
+    for statement in _SCAN:
+        tx.exec_driver_sql(statement)
+    own = [memories.c.namespace == namespace, memories.c.id.not_in(list(but))]
+    near = _by_meaning(vector, own).limit(k).cte("near")
+    asked = select(*notes.TOLD, (1 - near.c.distance).label("similarity")).join(near, near.c.id == memories.c.id)
+    rows = tx.execute(asked.order_by(near.c.distance, memories.c.id))
+    return [{**notes.told(row), "similarity": float(row.similarity)} for row in rows]
+
+
+def distance_to(vector: Vector) -> ColumnElement[float]:
+    """The cosine distance, as the index of vectors of this length reckons it."""
     length = len(vector.values)
-    distance = cast(memories.c.vector, Vector(length)).cosine_distance(vector.values)
-    # The index of this length, and the embedder's own vectors in it: others of the same length mean something else.
-    same = func.vector_dims(memories.c.vector) == literal_column(str(length)), memories.c.embedder == vector.embedder
-    chosen = select(memories.c.id, distance.label("distance")).where(*own, *same)
+    kind = COLUMN(length) if length <= _MOST_EXACT else HALFVEC(length)
+    distance: ColumnElement[float] = cast(memories.c.vector, kind).cosine_distance(vector.values)
+    return distance
+
+
+def index_of(dimensions: int) -> tuple[str, str]:
+    """Name and definition of the index that `distance_to` can use for vectors of this length."""
+    kind, ops = ("vector", "vector_cosine_ops") if dimensions <= _MOST_EXACT else ("halfvec", "halfvec_cosine_ops")
+    name = f"ix_memories_vector_{dimensions}"
+    return name, (
+        f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON memories USING hnsw ((vector::{kind}({dimensions})) {ops})"
+        f" WITH (m = 16, ef_construction = 100) WHERE vector_dims(vector) = {dimensions}"
+    )
+
+
+def _comparable(vector: Vector) -> list[ColumnElement[bool]]:
+    """The embedder's own vectors only: others of the same length mean something else."""
+    length: ColumnElement[int] = literal_column(str(len(vector.values)))
+    return [func.vector_dims(memories.c.vector) == length, memories.c.embedder == vector.embedder]
+
+
+def _filters(query: Query) -> list[ColumnElement[bool]]:
+    own: list[ColumnElement[bool]] = []
+    if query.namespaces is not None:
+        own.append(memories.c.namespace.in_(list(query.namespaces)))
+    if query.tags:
+        own.append(memories.c.tags.contains(cast(list(query.tags), ARRAY(Text))))
+    if query.category:
+        own.append(memories.c.category == query.category)
+    if query.after is not None:
+        own.append(memories.c.created_at >= query.after)
+    if query.before is not None:
+        own.append(memories.c.created_at < query.before)
+    return own
+
+
+def _by_meaning(vector: Vector, own: list[ColumnElement[bool]]) -> Select[Any]:
+    distance = distance_to(vector)
+    chosen = select(memories.c.id, distance.label("distance")).where(*own, *_comparable(vector))
     return chosen.order_by(distance)
 
 
@@ -64,28 +144,37 @@ def _by_words(query: str, own: list[ColumnElement[bool]]) -> Select[Any]:
     """Any of the words is enough; the rank counts how many. Postgres' parser makes them, so no text is bad syntax."""
     every = func.plainto_tsquery("english", query[:_LONGEST_WORDS])
     some = cast(func.replace(cast(every, Text), "&", "|"), TSQUERY)
-    # 1: divided by the logarithm of the length, so that long memories do not win by length alone.
+    # 1: divided by the logarithm of the length, so that long notes do not win by length alone.
     distance = -func.ts_rank(memories.c.words, some, 1)
     chosen = select(memories.c.id, distance.label("distance")).where(*own, memories.c.words.bool_op("@@")(some))
     return chosen.order_by(distance, memories.c.id)
 
 
-def _ranked(name: str, nearest: Select[Any]) -> CTE:
+def _ranked(name: str, found: Select[Any]) -> CTE:
     """The finds with their rank, in true order: a relaxed index scan only comes close to it."""
-    found = nearest.cte(f"{name}_found")
-    rank = func.row_number().over(order_by=(found.c.distance, found.c.id))
-    return select(found.c.id, rank.label("rank")).cte(name)
+    finds = found.cte(f"{name}_found")
+    rank = func.row_number().over(order_by=(finds.c.distance, finds.c.id))
+    return select(finds.c.id, rank.label("rank")).cte(name)
 
 
-def _fused(near: CTE, worded: CTE) -> Select[Any]:
+def _fused(near: CTE, worded: CTE, query: Query) -> Select[Any]:
     both = near.join(worded, near.c.id == worded.c.id, full=True)
     score = func.coalesce(1.0 / (_FUSION + near.c.rank), 0) + func.coalesce(1.0 / (_FUSION + worded.c.rank), 0)
     fused = (
         select(func.coalesce(near.c.id, worded.c.id).label("id"), score.label("score")).select_from(both).cte("fused")
     )
-    columns = memories.c.id, memories.c.content, memories.c.tags, memories.c.metadata, fused.c.score
-    return (
-        select(*columns)
+    # Reckoned only where it can be: a cast to another length raises.
+    similarity = case((func.coalesce(_all(_comparable(query.vector)), False), 1 - distance_to(query.vector)))
+    chosen = (
+        select(*notes.TOLD, fused.c.score, similarity.label("similarity"))
         .join(fused, fused.c.id == memories.c.id)
         .order_by(fused.c.score.desc(), memories.c.created_at.desc(), memories.c.id)
     )
+    return chosen.where(similarity >= query.threshold) if query.threshold > -1 else chosen
+
+
+def _all(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
+    first, *rest = conditions
+    for other in rest:
+        first = first & other
+    return first

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aios.errors import InvalidArgument
 from aios.kernel.chat import Dropped, Reply, Sampling, ToolCall, Usage, check_messages
 from aios.kernel.folding import Folding
+from aios.kernel.recall import AutoMemory, Recall, Remember
 from aios.kernel.request import Request
 from aios.kernel.values import canonical
 from aios.kernel.windows import Strategy, strategy_of
@@ -25,12 +26,14 @@ T = TypeVar("T")
 class LLM:
     """`agent.llm`: the models."""
 
-    def __init__(self, *, context: str = Strategy.ERROR) -> None:
+    def __init__(self, *, context: str = Strategy.ERROR, memory: AutoMemory | None = None) -> None:
         """Speak for one agent.
 
         Args:
             context: what happens to conversations that do not fit, unless a call says otherwise.
+            memory: what chats recall and remember, unless a call says otherwise; None: nothing.
         """
+        self._memory = memory or AutoMemory(recall=None, remember=None)
         self._context = strategy_of(context)
 
     def chat(
@@ -42,8 +45,8 @@ class LLM:
         sampling: Sampling | None = None,
         model: str = "",
         fallbacks: Sequence[str] = (),
-        recall: int = 0,
-        remember: bool = False,
+        recall: int | Recall | None = None,
+        remember: bool | Remember | None = None,
         context: str | None = None,
         **options: Any,
     ) -> Request[Reply] | Folding[Reply]:
@@ -56,19 +59,17 @@ class LLM:
             sampling: how tokens are picked; its fields may be given as keywords instead (`max_tokens=64`).
             model: a model's name or an alias; empty: any core's own.
             fallbacks: models to ask when no core of `model` takes calls, in this order.
-            recall: put this many memories that match the last message before the conversation.
-            remember: store the reply as a memory.
+            recall: put notes that match the last message before the conversation: so many, or as a `Recall` says; 0 for
+                none, None: as the program says.
+            remember: store the reply as a note, or as a `Remember` says; None: as the program says.
             context: what happens if the conversation does not fit: `error`, `drop_oldest`, `summarise` or `page_out`;
                 None: as the program says. `reply.context` tells what the model was not shown.
             **options: fields of `Sampling`.
         """
         args = _llm_args(sampling, options, model=model, fallbacks=list(fallbacks), tools=list(tools), schema=schema)
         conversation = check_messages(messages)
-        if recall:
-            args["recall"] = {"query": str(conversation[-1].get("content", "")), "k": recall}
-        if remember:
-            args["remember"] = {"tags": []}
-        position = 1 if recall else 0
+        args |= self._remembered(conversation, recall, remember, model=model)
+        position = 1 if "recall" in args else 0
         request = Request("llm", "chat", args, messages=conversation, decode=lambda results: reply(results[position]))
         return self._windowed(request, context, lambda said, dropped: replace(said, context=dropped))
 
@@ -98,6 +99,25 @@ class LLM:
         """Continue a text as it stands, without the model's chat template."""
         args = _llm_args(None, options, model=model, tools=[], schema=schema)
         return Request("llm", "complete", {**args, "prompt": prompt}, decode=lambda results: reply(results[-1]))
+
+    def _remembered(
+        self,
+        conversation: Sequence[JsonObject],
+        recall: int | Recall | None,
+        remember: bool | Remember | None,  # noqa: FBT001  # as `chat` takes it
+        *,
+        model: str,
+    ) -> JsonObject:
+        if recall is None:
+            recall = self._memory.recall
+        if remember is None:
+            remember = self._memory.remember
+        args: JsonObject = {}
+        if recall:
+            args["recall"] = (recall if isinstance(recall, Recall) else Recall(k=recall)).payload(conversation, model=model)
+        if remember:
+            args["remember"] = (remember if isinstance(remember, Remember) else Remember()).payload(conversation)
+        return args
 
     def _windowed(
         self, request: Request[T], context: str | None, told: Callable[[T, Dropped], T]

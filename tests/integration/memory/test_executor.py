@@ -13,7 +13,7 @@ from aios.db.tables import agents, memories
 from aios.errors import NotFound
 from aios.kernel.ids import new_id
 from aios.kernel.ports import Claimed
-from aios.kernel.resources.memory import Note
+from aios.kernel.resources.memory import _note as as_note
 from aios.memory.executor import MemoryExecutor
 from aios.memory.minilm import MiniLM
 from aios.testing import FakeEmbedder
@@ -51,9 +51,11 @@ class Mind:
         )
 
     def complete(self, call):
-        effect = MemoryExecutor(self.embedder).perform(call).effect
+        outcome = MemoryExecutor(self.embedder).perform(call)
+        if outcome.effect is None:
+            return outcome.result
         with self.database.transaction() as tx:
-            return effect(tx)
+            return outcome.effect(tx)
 
     def __call__(self, op, **payload):
         return self.complete(self.claimed(op, payload))
@@ -62,10 +64,7 @@ class Mind:
         return self("add", content=content, tags=list(tags), metadata=metadata)["id"]
 
     def search(self, query, k=5, *tags):
-        return [
-            Note(**{**found, "tags": tuple(found["tags"])})
-            for found in self("search", query=query, k=k, tags=list(tags))
-        ]
+        return [as_note(found) for found in self("search", query=query, k=k, tags=list(tags))]
 
     def found(self, query, k=5, *tags):
         return [note.content for note in self.search(query, k, *tags)]
@@ -78,20 +77,22 @@ def mind(database):
 
 def test_a_memory_is_kept_and_got_back(mind):
     note = mind.add("The door code is 4711.", "home", "codes", source="note")
-    assert mind("get", id=note) == {
-        "id": note,
-        "content": "The door code is 4711.",
-        "tags": ["home", "codes"],
-        "metadata": {"source": "note"},
-    }
+    found = mind("get", id=note)
+    assert (found["content"], found["tags"]) == ("The door code is 4711.", ["home", "codes"])
+    assert (found["metadata"], found["namespace"]) == ({"source": "note"}, f"agent/{mind.id}")
 
 
 def test_an_update_changes_what_is_given_and_leaves_the_rest(mind):
     note = mind.add("old words", "a", n=1)
+
+    def fields():
+        found = mind("get", id=note)
+        return found["content"], found["tags"], found["metadata"], found["version"]
+
     mind("update", id=note, content=None, tags=["b"], metadata=None)
-    assert mind("get", id=note) == {"id": note, "content": "old words", "tags": ["b"], "metadata": {"n": 1}}
+    assert fields() == ("old words", ["b"], {"n": 1}, 2)
     mind("update", id=note, content="new phrase", tags=None, metadata={})
-    assert mind("get", id=note) == {"id": note, "content": "new phrase", "tags": ["b"], "metadata": {}}
+    assert fields() == ("new phrase", ["b"], {}, 3)
     assert mind.found("phrase") == ["new phrase"]
     assert mind.found("new phrase") == ["new phrase"]
 
@@ -249,7 +250,7 @@ def test_a_search_fills_k_though_anothers_memories_lie_nearer(database):
             vector = [1.0, *(chance.gauss(0, 1) * (0.01 if near else 0.5) for _ in range(383))]
             yield {
                 "id": new_id(),
-                "namespace": f"agent:{mind.id}",
+                "namespace": f"agent/{mind.id}",
                 "agent_id": mind.id,
                 "content": "stone",
                 "embedder": "fake",
@@ -274,7 +275,7 @@ def test_a_search_fills_k_though_anothers_memories_lie_nearer(database):
     with database.transaction() as tx:
         nearest = (
             select(memories.c.id)
-            .where(memories.c.namespace == f"agent:{mine.id}")
+            .where(memories.c.namespace == f"agent/{mine.id}")
             .order_by(memories.c.vector.cosine_distance([1.0] + [0.0] * 383))
             .limit(20)
         )

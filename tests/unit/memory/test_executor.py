@@ -52,6 +52,13 @@ def perform(op, payload, *, embedder=None, earlier=()):
         ("update", {"id": str(uuid4()), "content": ""}, "content"),
         ("remember", {"tags": []}, "from"),
         ("forget", {}, "add, get, search"),
+        ("search", {"query": "x", "after": "2026-01-31T12:00:00"}, "zone"),
+        ("search", {"query": "x", "threshold": 2.0}, "threshold"),
+        ("write", {"name": "", "value": 1}, "name"),
+        ("write", {"name": "a\x00b", "value": 1}, "name"),
+        ("write", {"name": "a", "value": "x" * 300_000}, "block"),
+        ("alloc", {"name": "a", "bytes": 0}, "bytes"),
+        ("read", {}, "name"),
     ],
 )
 def test_a_wrong_operation_is_refused_before_anything_is_embedded(op, payload, says):
@@ -83,4 +90,4 @@ def test_a_search_for_nothing_finds_nothing():
 @pytest.mark.parametrize("message", [{"content": None, "tool_calls": []}, {"content": " "}, {}])
 def test_a_reply_without_a_text_is_not_remembered(message):
     outcome = perform("remember", {"tags": [], "from": 0}, earlier=[{"message": message}])
-    assert outcome.effect(None) == {"id": None}
+    assert outcome.result == {"id": None}
