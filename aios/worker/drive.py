@@ -106,20 +106,33 @@ class Drive:
 
     def _claim(self, agent: UUID) -> tuple[Driven, Live]:
         """Claim an agent and read what is new in its journal. Should that fail in between, the heartbeat gives it back."""
-        incarnation = self.incarnation.current()
-        with self.database.statement() as tx:
-            driven = agents.claim(tx, agent, incarnation=incarnation, programs=list(self.programs))
-            if driven is not None:
-                return driven, self._live(tx, driven)
-        return self._refuse(agent)
+        incarnation, live = self.incarnation.current(), None
+        try:
+            with self.database.statement() as tx:
+                driven = agents.claim(tx, agent, incarnation=incarnation, programs=list(self.programs))
+                if driven is not None:
+                    live = self.live.take(driven)
+                    entries = self._entries(tx, driven, live)
+        except BaseException:
+            if live is not None:
+                self.live.drop(live)
+            raise
+        if driven is None:
+            self._refuse(agent)
+        if live is None:
+            return driven, self._begun(driven, entries)
+        live.entries |= entries
+        return driven, live
 
-    def _live(self, tx: Transaction, driven: Driven) -> Live:
-        """The program where it waits, if this process kept it; else from its beginning, to be replayed."""
-        live = self.live.take(driven)
+    @staticmethod
+    def _entries(tx: Transaction, driven: Driven, live: Live | None) -> dict[str, Entry]:
+        """The journal: all of it, or the answers that a kept program waits for."""
         if live is not None:
-            live.entries |= journal.load(tx, driven.id, generation=driven.generation, only=live.open)
-            return live
-        entries = forks.load(tx, driven.id, generation=driven.generation, origin=forks.origin_of(driven))
+            return journal.load(tx, driven.id, generation=driven.generation, only=live.open)
+        return forks.load(tx, driven.id, generation=driven.generation, origin=forks.origin_of(driven))
+
+    def _begun(self, driven: Driven, entries: dict[str, Entry]) -> Live:
+        """The program at its beginning, to be replayed."""
         program = self.programs[driven.program]
         agent = Agent(
             id=driven.id,

@@ -9,7 +9,7 @@ from aios import Agent, program
 async def calls(agent: Agent, task: int) -> int:
     """Make `task` LLM calls, one after the other."""
     for number in range(task):
-        await agent.llm.complete(f"call {number}", max_tokens=16)
+        await agent.llm.complete(f"call {number} of {agent.id}", max_tokens=16)
     return task
 
 

@@ -141,11 +141,13 @@ class World:
         """The worker is gone: its lease ends, another one is born."""
         self.database.chance = 0.0
         self.crashes += 1
+        self.drive.live.close()  # a process takes its programs along; here they would linger
         with self.database.transaction() as tx:
             workers.release(tx, self.incarnation.id)
         self.born()
 
     def close(self):
+        self.drive.live.close()
         self.client.close()
         self.database.close()
         self.ready.close()

@@ -1,0 +1,95 @@
+"""Programs kept between two drives: an agent that comes back to the same process goes on without a replay.
+
+An optimisation that may be lost at any moment. A kept run fits only the very next drive of the same journal, which the
+agent's epoch proves: every claim, in whatever process, adds one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aios.errors import ProgramBroke
+from aios.kernel.replay import Entry, Run
+from aios.log import logger
+from aios.worker.watchdog import Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from aios.db.agents import Driven
+    from aios.kernel.replay import Issued
+    from aios.worker.watchdog import Watchdog
+
+log = logger(__name__)
+
+
+@dataclass
+class Live:
+    """A program that waits for answers, and the journal as it saw it.
+
+    Attributes:
+        epoch: of the drive that left it here.
+    """
+
+    run: Run
+    entries: dict[str, Entry]
+    epoch: int
+    generation: int
+
+    @property
+    def open(self) -> list[str]:
+        """The numbers of the requests that were not answered yet."""
+        return [seq for seq, entry in self.entries.items() if entry.open]
+
+    def note(self, issued: Sequence[Issued]) -> None:
+        """Take over what the last drive asked."""
+        for item in issued:
+            self.entries[item.seq] = item.entry or Entry(item.digest, item.request.label, open=True)
+
+
+class LiveRuns:
+    """The runs that this process keeps, the least recently driven dropped first."""
+
+    def __init__(self, watchdog: Watchdog, *, limit: int) -> None:
+        """Keep at most `limit`; 0 keeps none."""
+        self._watchdog = watchdog
+        self._limit = limit
+        self._kept: OrderedDict[UUID, Live] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, driven: Driven) -> Live | None:
+        """The run that this drive goes on with, if there is one."""
+        with self._lock:
+            live = self._kept.pop(driven.id, None)
+        if live is None or (live.epoch + 1, live.generation) == (driven.epoch, driven.generation):
+            return live
+        self.drop(live)
+        return None
+
+    def keep(self, driven: Driven, live: Live) -> None:
+        """Keep a run for the agent's next drive."""
+        live.epoch = driven.epoch
+        with self._lock:
+            self._kept[driven.id] = live
+            spare = [self._kept.popitem(last=False)[1] for _ in range(len(self._kept) - self._limit)]
+        for old in spare:
+            self.drop(old)
+
+    def close(self) -> None:
+        """Drop them all."""
+        with self._lock:
+            kept, self._kept = list(self._kept.values()), OrderedDict()
+        for live in kept:
+            self.drop(live)
+
+    def drop(self, live: Live) -> None:
+        """Let a run go: its `finally` blocks run, no request in them does."""
+        try:
+            with self._watchdog.watch(lambda stack: log.warning("a program that is let go does not end:\n%s", stack)):
+                live.run.evict()
+        except (ProgramBroke, Interrupted) as error:
+            log.warning("a program was let go: %s", error)
