@@ -123,7 +123,9 @@ class Model:
         self.wishes = []
 
     def perform(self, call):
-        return Outcome({"finish": "stop"}, message={"role": "assistant", "content": "", "tool_calls": self.wishes})
+        return Outcome(
+            {"finish_reason": "stop"}, message={"role": "assistant", "content": "", "tool_calls": self.wishes}
+        )
 
     def cancel(self, syscall):
         pass

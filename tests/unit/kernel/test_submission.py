@@ -20,6 +20,8 @@ def test_a_row_has_all_that_a_new_agent_needs() -> None:
         "state": "queued",
         "priority": 2,
         "tenant": "default",
+        "owner": "",
+        "groups": [],
         "budgets": {"tokens": 10},
         "idempotency_key": "k",
     }
