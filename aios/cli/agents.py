@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aios.cli import screen
+from aios.cli import family, screen
 from aios.cli.options import AgentId, AsJson, DataDir, connect
 
 if TYPE_CHECKING:
@@ -50,13 +50,22 @@ def ps(
             screen.show_table(_COLUMNS, _cells(rows))
 
 
-def show(agent: AgentId, *, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def show(
+    agent: AgentId,
+    *,
+    tree: Annotated[bool, typer.Option("--tree", help="Its whole tree instead: root, children and forks.")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
     """Show an agent and its journal: each syscall, how long it waited, and how long it ran.
 
     Example: aios show last
     """
     with connect(data_dir) as client:
         row = client.get(client.find(agent))
+        if tree:
+            family.show(client.family(str(row["id"])), chosen=row["id"], as_json=as_json)
+            return
         calls = client.journal(str(row["id"]))
     if as_json:
         row = {**row, "result": row["result"]["value"] if row["result"] else None}
@@ -110,6 +119,7 @@ def _about(row: "JsonObject") -> list[screen.Row]:
         ("state", row["state"]),
         ("priority", row["priority"]),
         ("parent", row["parent_id"]),
+        ("forked", f"from {row['forked_from']} after request {row['forked_at']}" if row["forked_from"] else None),
         ("task", screen.shortened(row["task"], 200)),
         ("budgets", screen.shortened(row["budgets"]) if row["budgets"] else None),
         ("submitted", f"{row['created_at']:%Y-%m-%d %H:%M:%S %Z}, {screen.ago(row['created_at'])}"),

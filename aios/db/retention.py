@@ -1,7 +1,7 @@
 """Pruning, batch by batch: each function is one short transaction's work, and passes over rows that somebody holds.
 
-Agents go by whole trees, once all of a tree have ended long enough ago, with their journals, memories and files. What may
-be shared goes after them: contexts that no syscall reaches (marked by one query, swept from the ends of the chains) and
+Agents go by whole trees, once all of a tree have ended long enough ago and no fork needs their journals any more, with their
+journals, memories and files. What may be shared goes after them: contexts that no syscall reaches (marked by one query, swept from the ends of the chains) and
 blobs that no version refers to.
 """
 
@@ -31,6 +31,7 @@ _ENDED_TREES = text(
     SELECT root_id FROM agents a
     WHERE finished_at < :cutoff AND parent_id IS NULL AND NOT EXISTS (
         SELECT 1 FROM agents m WHERE m.root_id = a.root_id AND (m.finished_at IS NULL OR m.finished_at >= :cutoff))
+      AND NOT EXISTS (SELECT FROM agents f JOIN agents m ON m.id = f.forked_from WHERE m.root_id = a.root_id)
     ORDER BY finished_at LIMIT :batch
     """
 )
@@ -39,7 +40,8 @@ _ENDED_TREES = text(
 _DROP_AGENTS = text(
     """
     DELETE FROM agents WHERE id IN (
-        SELECT id FROM agents WHERE root_id = ANY(:roots) AND finished_at < :cutoff
+        SELECT id FROM agents a WHERE root_id = ANY(:roots) AND finished_at < :cutoff
+          AND NOT EXISTS (SELECT FROM agents f WHERE f.forked_from = a.id)
         ORDER BY id DESC LIMIT :batch FOR UPDATE SKIP LOCKED)
     """
 )

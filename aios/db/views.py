@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _AGENT = """
     SELECT id, root_id, parent_id, program, version, task, state, priority, tenant, owner, groups, generation, budgets,
-           tokens, steps, children, result, error, created_at, started_at, finished_at
+           forked_from, forked_at, tokens, steps, children, result, error, created_at, started_at, finished_at
     FROM agents
 """
 
@@ -24,7 +24,7 @@ _LIST = text(
 
 _SYSCALLS = text(
     """
-    SELECT s.id, r.seq, s.position, s.pool, s.op, s.state, s.attempt, s.errors, s.crashes, s.core, s.usage, s.error,
+    SELECT s.id, r.agent_id, r.generation, r.seq, s.position, s.pool, s.op, s.state, s.attempt, s.errors, s.crashes, s.core, s.usage, s.error,
            r.label, s.payload, s.created_at, s.queued_at, s.started_at, s.finished_at,
            extract(epoch FROM COALESCE(s.started_at, s.finished_at, clock_timestamp()) - s.created_at) * 1000 AS waiting_ms,
            extract(epoch FROM COALESCE(s.finished_at, clock_timestamp()) - s.started_at) * 1000 AS running_ms

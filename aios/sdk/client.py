@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from aios import settings as settings_module
 from aios.bootstrap import Parts
-from aios.db import agents, recovery, steering, syscalls, views, workers
+from aios.db import agents, forks, recovery, steering, syscalls, views, workers
 from aios.dispatch import agent_bell, bells_of
 from aios.errors import AgentEnded, ErrorJson, FinalError, InvalidArgument, NotFound, from_json
 from aios.kernel.ids import parse_id
@@ -20,6 +20,7 @@ from aios.kernel.values import Json, JsonObject, canonical
 from aios.kernel.words import DEFAULT_PRIORITY, AgentState, check_priority
 from aios.sdk.access import AccessControl
 from aios.sdk.cores import Cores
+from aios.sdk.forks import Forks
 from aios.sdk.schedules import Schedules
 from aios.worker.system import Pruned, prune
 
@@ -64,7 +65,7 @@ class Result:
         return {"id": self.id, "state": self.state.value, "result": self.value, "error": self.error}
 
 
-class Client(Schedules, Cores, AccessControl):
+class Client(Schedules, Cores, AccessControl, Forks):
     """Speaks to one AIOS by its database and Redis URLs; thread-safe. `AsyncClient` is the same for asyncio."""
 
     def __init__(self, settings: Settings | None = None, **values: object) -> None:
@@ -171,10 +172,10 @@ class Client(Schedules, Cores, AccessControl):
             return views.agents(tx, state=state, limit=limit)
 
     def journal(self, agent: str) -> Sequence[JsonObject]:
-        """An agent's syscalls in order, with how long each waited and ran, in milliseconds."""
+        """An agent's syscalls in order, with how long each waited and ran, in milliseconds; first what a fork shares."""
         self.get(agent)
         with self._parts.database.statement() as tx:
-            return views.syscalls(tx, parse_id(agent))
+            return forks.syscalls(tx, parse_id(agent))
 
     def find(self, part: str) -> str:
         """The id of the one agent whose id begins or ends with `part`, at least 6 characters; `last`: the newest agent.
