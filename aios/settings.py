@@ -88,6 +88,12 @@ class LLMSettings(_Section):
     token_seconds: float = Field(60.0, description="Longest silence between two tokens.")
     deadline_seconds: float = Field(600.0, description="A whole LLM syscall ends by then.")
     max_tokens: int = Field(256, description="New tokens per reply when the request does not say.")
+    slice_tokens: int = Field(
+        128,
+        ge=0,
+        description="Longer answers come in slices of so many tokens, after each of which a more urgent call may have "
+        "the slot; only on cores that resume by `kv`. 0: never. At least 8 otherwise.",
+    )
     tools: str = Field("constrained", description="Tool calls: `constrained` (few-shot and grammar) or `native`.")
     stream_seconds: float = Field(3600.0, description="Token streams in Redis expire after this time.")
     stream_tokens: int = Field(16384, description="Token streams in Redis keep at most this many entries.")
@@ -211,6 +217,7 @@ class Settings(BaseSettings):
         description="Where `aios up` keeps its data, logs and state file.",
     )
     database_url: str = Field("", description="postgresql://user:password@host:port/database")
+    database_owner_url: str = Field("", description="The same for the tables' owner, for migrations; empty: database_url.")
     redis_url: str = Field("", description="redis://:password@host:port/0: Celery's broker.")
     scheduler_url: str = Field("", description="Redis of the ready sets; empty: redis_url.")
     stream_url: str = Field("", description="Redis of the token streams; empty: redis_url.")
@@ -254,6 +261,12 @@ class Settings(BaseSettings):
         return init_settings, env_settings, state, toml
 
     @property
+    def owner_database(self) -> str:
+        """URL of the database for who changes its tables; another database's owner is not asked."""
+        same = _place(self.database_owner_url) == _place(self.database_url)
+        return self.database_owner_url if self.database_owner_url and same else self.database_url
+
+    @property
     def scheduler(self) -> str:
         """URL of the Redis that holds ready sets and grants."""
         return self.scheduler_url or self.redis_url
@@ -295,6 +308,11 @@ def _state_urls(data_dir: Path) -> dict[str, Any]:
         return {}
     urls = state.get("settings", {}) if isinstance(state, dict) else {}
     return {name: value for name, value in urls.items() if name in Settings.model_fields}
+
+
+def _place(url: str) -> str:
+    """Host, port and database of a URL."""
+    return url.rpartition("@")[2]
 
 
 def load(**values: object) -> Settings:

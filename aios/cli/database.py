@@ -88,7 +88,7 @@ def _database(data_dir: Path | None) -> Iterator["Database"]:
 
     from aios.db.session import Database
 
-    database = Database(settings(data_dir).database_url)
+    database = Database(settings(data_dir).owner_database)
     try:
         yield database
     except CommandError as error:

@@ -67,7 +67,8 @@ def _postgres(plan: Plan) -> Iterator[Process]:
     if not url:
         server = Postgres(plan.data_dir / "postgres")
         yield server.process()
-        url = server.url
+        url = server.application_url  # workers and clients change no table, and nothing of the audit log
+        plan.publish("database_owner_url", server.url)
     plan.publish("database_url", url)
 
 
