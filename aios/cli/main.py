@@ -21,9 +21,11 @@ from aios.cli import (
     programs,
     prune,
     results,
+    sched,
     steer,
     submit,
     system,
+    tools,
     worker,
 )
 
@@ -66,7 +68,9 @@ for group in (
     access,
     audit,
     programs,
+    tools,
     cron,
+    sched,
     cores,
     system,
     worker,

@@ -72,12 +72,16 @@ class Planner:
         program: the asking program's name, for messages.
         declared: the tools the program may use; others are denied.
         llm_seconds: deadline of an LLM syscall.
+        slice_tokens: longer answers come in slices of so many tokens, where a core can; 0: never.
+        reply_tokens: length of an answer where the request does not say.
     """
 
     tools: Mapping[str, ToolInfo]
     program: str
     declared: tuple[str, ...] = ()
     llm_seconds: float = 600.0
+    slice_tokens: int = 0
+    reply_tokens: int = 256
 
     def plan(self, request: Request[object]) -> tuple[Call, ...]:
         """The syscalls that answer `request`, in order; only the first one can start.
@@ -110,6 +114,8 @@ class Planner:
         if recall:
             calls.append(Call(Pool.MEMORY, "recall", recall))
             args["recalled"] = 0
+        if self._is_sliced(args):
+            args["slice"] = self.slice_tokens
         op = "chat" if request.op == "act" else request.op
         chat = Call(
             Pool.LLM,
@@ -149,6 +155,13 @@ class Planner:
             else Call(step.pool, step.op, step.payload)
             for step in steps
         ]
+
+    def _is_sliced(self, args: JsonObject) -> bool:
+        """Whether its answer may be cut: a grammar's, and so a tool call's, never is."""
+        if not self.slice_tokens or "schema" in args or args.get("tools"):
+            return False
+        asked = args.get("sampling", {}).get("max_tokens") or self.reply_tokens
+        return bool(asked > self.slice_tokens)
 
     def _tool(self, args: JsonObject) -> Call:
         tool = self._known(args["tool"])

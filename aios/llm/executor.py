@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
-import time
 from concurrent.futures import CancelledError
 from contextlib import aclosing
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from aios.errors import AiosError, EngineFailed, Ignored, SyscallExpired
-from aios.kernel.ports import Finish, Outcome, Token
+from aios.errors import AiosError, EngineFailed, Ignored, StateLost, SyscallExpired
+from aios.kernel.ports import Finish, Forgets, Outcome, Token
+from aios.kernel.stops import Stops, find
 from aios.kernel.values import clean
+from aios.llm.feed import Feed, Sturdy
 from aios.llm.fit import fit
 from aios.llm.loop import LoopThread
+from aios.llm.names import as_meant, as_spoken
 from aios.llm.prompt import prompt_of
 from aios.log import logger
 
@@ -25,23 +26,24 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from aios.kernel.chat import Dropped
-    from aios.kernel.ports import Claimed, Driver, Prompt, TokenSink, ToolBox
-    from aios.kernel.values import JsonObject
+    from aios.kernel.ports import Boundary, Claimed, Driver, Prompt, TokenSink, ToolBox
+    from aios.kernel.values import Json, JsonObject
+    from aios.llm.slices import Journey, Slicer
     from aios.settings import LLMSettings
 
 log = logger(__name__)
 
-FLUSH_SECONDS: Final = 0.025
-FLUSH_TOKENS: Final = 64
-_SINK_PAUSE_SECONDS: Final = 5.0  # after a failure of the sink no call waits for it again, for this long
-
 
 class Generated(NamedTuple):
-    """A generation's end, the model that it came from, and what that was not shown of the conversation."""
+    """A generation's end, the model that it came from, and what that was not shown of the conversation.
+
+    `resume` is how it would have gone on after a cut: `kv`, `rerun` or `none`.
+    """
 
     finish: Finish
     core: str
     dropped: Dropped | None = None
+    resume: str = "rerun"
 
 
 class LLMExecutor:
@@ -54,12 +56,15 @@ class LLMExecutor:
         sink: TokenSink,
         toolbox: ToolBox,
         settings: LLMSettings,
+        slicer: Slicer | None = None,
         loop: LoopThread | None = None,
     ) -> None:
+        """Wire it; `slicer` None: no generation is cut."""
         self._driver = driver
-        self._sink = _Sturdy(sink)
+        self._sink = Sturdy(sink)
         self._toolbox = toolbox
         self._settings = settings
+        self._slicer = slicer
         self._loop = loop or LoopThread()
         self._running: dict[UUID, Future[Generated]] = {}
         self._lock = threading.Lock()
@@ -74,12 +79,16 @@ class LLMExecutor:
         """
         prompt = prompt_of(call, spec=self._toolbox.spec)
         feed = Feed()
-        future = self._loop.submit(self._generate(call, prompt, feed))
+        journey = None
+        if self._slicer is not None and "slice" in call.payload:
+            limit = prompt.sampling.max_tokens or self._settings.max_tokens
+            journey = self._slicer.begin(call, limit=limit)
+        future = self._loop.submit(self._generate(call, prompt, feed, journey))
         future.add_done_callback(lambda _: feed.close())
         with self._lock:
             self._running[call.id] = future
         try:
-            return self._relay(call, feed, future)
+            return self._relay(call, feed, future, journey)
         finally:
             with self._lock:
                 self._running.pop(call.id, None)
@@ -100,132 +109,99 @@ class LLMExecutor:
         self._loop.run(self._driver.aclose(), timeout_seconds=5.0)
         self._loop.close()
 
-    def _relay(self, call: Claimed, feed: Feed, future: Future[Generated]) -> Outcome:
+    def _relay(self, call: Claimed, feed: Feed, future: Future[Generated], journey: Journey | None) -> Outcome:
         for tokens in feed:
             self._sink.push(call.id, call.attempt, tokens)
         try:
-            finish, core, dropped = future.result()
+            generated = future.result()
         except CancelledError:
             raise Ignored from None
         except AiosError as error:
             self._sink.end(call.id, call.attempt, "again" if error.retried else "failed", feed.rest)
             raise
         self._sink.end(call.id, call.attempt, "done", feed.rest)
-        return outcome(finish, core=core, dropped=dropped)
+        told = outcome(generated, slices=journey.slices if journey else 0)
+        return self._settled(journey, told) if journey is not None and journey.kept else told
 
-    async def _generate(self, call: Claimed, prompt: Prompt, feed: Feed) -> Generated:
+    def _settled(self, journey: Journey, told: Outcome) -> Outcome:
+        """An outcome that takes the checkpoints along, and then the state that nobody will go on from."""
+        slicer, driver, last = self._slicer, self._driver, journey.last
+        assert slicer is not None
+
+        def clear(tx: Json) -> Json:
+            slicer.checkpoints.clear(tx, journey.call)
+            return told.result
+
+        def forget() -> None:
+            if isinstance(driver, Forgets) and last is not None and last.state is not None:
+                self._loop.submit(driver.forget(last.state))
+
+        return replace(told, effect=clear, after=forget)
+
+    async def _generate(self, call: Claimed, prompt: Prompt, feed: Feed, journey: Journey | None) -> Generated:
         seconds = call.seconds_left
         feed.start(asyncio.get_running_loop().call_later)
         try:
             async with asyncio.timeout(seconds):
                 fitted = await fit(
-                    prompt,
+                    as_spoken(prompt),
                     driver=self._driver,
                     strategy=call.payload.get("context", "error"),
                     reply_tokens=self._settings.max_tokens,
                 )
-                finish = await self._last(fitted.prompt, feed.add)
-                core = finish.core or self._settings.model or (await self._driver.info()).model
-                return Generated(finish, core, fitted.dropped)
+                finish = await self._answer(fitted.prompt, feed.add, journey)
+                info = await self._driver.info()
+                core = finish.core or self._settings.model or info.model
+                resume = "rerun" if info.resume == "kv" and journey is None else info.resume
+                return Generated(as_meant(finish, prompt), core, fitted.dropped, resume)
         except TimeoutError as error:
             raise SyscallExpired(f"{call.pool}.{call.op}", round(seconds, 3)) from error
 
-    async def _last(self, prompt: Prompt, add: Callable[[Token], None]) -> Finish:
-        tokens = cast("AsyncGenerator[Token | Finish, None]", self._driver.generate(prompt))
-        async with aclosing(tokens):
-            async for token in tokens:
-                if isinstance(token, Finish):
-                    return token
-                add(token)
+    async def _answer(self, prompt: Prompt, add: Callable[[Token], None], journey: Journey | None) -> Finish:
+        """The generation's end; it begins again where it cannot go on, as long as nothing of it was shown."""
+        if journey is None:
+            return await self._last(prompt, add, None)
+        try:
+            return await self._last(journey.of(prompt), add, journey)
+        except StateLost as error:
+            if journey.done is None or not journey.at_start:
+                raise
+            log.info("llm %s begins again: %s", journey.call.id, error)
+            journey.again()
+        return await self._last(journey.of(prompt), add, journey)
+
+    async def _last(self, prompt: Prompt, add: Callable[[Token], None], journey: Journey | None) -> Finish:
+        stops = Stops(() if prompt.tools or prompt.schema is not None else prompt.sampling.stop)
+        items = cast("AsyncGenerator[Token | Boundary | Finish, None]", self._driver.generate(prompt))
+        async with aclosing(items):
+            async for item in items:
+                if isinstance(item, Token):
+                    for token in stops.take(item):
+                        add(token)
+                elif isinstance(item, Finish):
+                    for token in stops.rest():
+                        add(token)
+                    return without_stop(item, prompt.sampling.stop) if stops.found else item
+                elif journey is not None and self._slicer is not None:
+                    await self._slicer.cross(journey, item, core=self._driver.name)
         raise EngineFailed(self._driver.name, "it ended without a finish")
 
 
-def outcome(finish: Finish, *, core: str, dropped: Dropped | None = None) -> Outcome:
+def without_stop(finish: Finish, stops: Sequence[str]) -> Finish:
+    """A text without the stop string that ended it, and what came with it in the same token: engines differ there."""
+    match = find(finish.text, stops)
+    return finish if match is None else replace(finish, text=finish.text[: match.start], reason="stop_sequence")
+
+
+def outcome(generated: Generated, *, slices: int = 0) -> Outcome:
     """What the journal keeps of a generation: the message goes into the context, the rest is the result."""
+    finish = generated.finish
     message: JsonObject = {"role": "assistant", "content": clean(finish.text)}
     if finish.tool_calls:
         message["tool_calls"] = [call.to_json() for call in finish.tool_calls]
-    result: JsonObject = {"finish_reason": finish.reason}
-    if dropped is not None:
-        result["context"] = asdict(dropped)
-    return Outcome(result=result, message=message, usage=finish.usage, core=core)
-
-
-class Feed:
-    """Tokens on their way from the event loop to the calling thread, in batches: iterate it there until it is closed.
-
-    Attributes:
-        rest: the last batch, once it is closed; it is sent together with the end.
-    """
-
-    def __init__(self) -> None:
-        self._batches: queue.SimpleQueue[list[Token] | None] = queue.SimpleQueue()
-        self._call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._closed = False
-        self.rest: list[Token] = []
-
-    def start(self, call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle]) -> None:
-        """Begin, on the event loop whose `call_later` this is."""
-        self._call_later = call_later
-
-    def add(self, token: Token) -> None:
-        """Send a token, at once or with the next ones."""
-        assert self._call_later is not None
-        self.rest.append(token)
-        if len(self.rest) >= FLUSH_TOKENS:
-            self._flush()
-        elif self._timer is None:
-            self._timer = self._call_later(FLUSH_SECONDS, self._flush)
-
-    def close(self) -> None:
-        """No more tokens; what is left stays in `rest`."""
-        self._closed = True
-        self._batches.put(None)
-
-    def __iter__(self) -> Feed:
-        """The batches, as they come."""
-        return self
-
-    def __next__(self) -> list[Token]:
-        """Wait for the next batch."""
-        batch = self._batches.get()
-        if batch is None:
-            raise StopIteration
-        return batch
-
-    def _flush(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self.rest and not self._closed:
-            self._batches.put(self.rest)
-            self.rest = []
-
-
-class _Sturdy:
-    """A sink whose failures cost tokens on the way, never an answer; the first of a row is logged."""
-
-    def __init__(self, sink: TokenSink) -> None:
-        self._sink = sink
-        self._quiet_until = 0.0
-        self._failed = False
-
-    def push(self, syscall: UUID, attempt: int, tokens: Sequence[Token]) -> None:
-        self._try(lambda: self._sink.push(syscall, attempt, tokens))
-
-    def end(self, syscall: UUID, attempt: int, reason: str, tokens: Sequence[Token]) -> None:
-        self._try(lambda: self._sink.end(syscall, attempt, reason, tokens))
-
-    def _try(self, send: Callable[[], None]) -> None:
-        if time.monotonic() < self._quiet_until:
-            return
-        try:
-            send()
-        except AiosError as error:
-            self._quiet_until = time.monotonic() + _SINK_PAUSE_SECONDS
-            if not self._failed:
-                log.warning("tokens are not streamed for now: %s", error)
-            self._failed = True
-        else:
-            self._failed = False
+    result: JsonObject = {"finish_reason": finish.reason, "resume": generated.resume}
+    if slices:
+        result["slices"] = slices
+    if generated.dropped is not None:
+        result["context"] = asdict(generated.dropped)
+    return Outcome(result=result, message=message, usage=finish.usage, core=generated.core)

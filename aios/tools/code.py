@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
@@ -100,7 +101,8 @@ def code_tools(sandbox: Sandbox) -> tuple[Tool, Tool]:
     seconds = sandbox.settings.wall_seconds + _SPARE_SECONDS
     # It can reach nothing, and what it writes is written once, with its result: a second run does no harm.
     make = tool(name=PYTHON, effect=Effect.IDEMPOTENT, timeout_seconds=seconds)
-    return make(python_run), tool(name=SHELL, effect=Effect.IDEMPOTENT, timeout_seconds=seconds)(shell_run)
+    made = make(python_run), tool(name=SHELL, effect=Effect.IDEMPOTENT, timeout_seconds=seconds)(shell_run)
+    return replace(made[0], why_off=lambda: sandbox.why_off), replace(made[1], why_off=lambda: sandbox.why_off)
 
 
 def _given(caller: Caller, settings: SandboxSettings) -> Mapping[str, bytes]:

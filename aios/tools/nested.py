@@ -6,8 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
-from aios.errors import InvalidArgument
+from aios.errors import AccessDenied, InvalidArgument
+from aios.kernel.access import Subject, owns
+from aios.kernel.asks import asks
 from aios.kernel.ports import Later
+from aios.kernel.request import Request
 from aios.kernel.words import Pool
 
 if TYPE_CHECKING:
@@ -40,12 +43,21 @@ class NestedSyscalls:
 
         Raises:
             InvalidArgument: a tool works with the pools `memory` and `storage` alone.
+            AccessDenied: it is not the agent's own: nobody was asked whether a tool may reach what is others'.
         """
         if pool not in _POOLS:
             raise InvalidArgument("pool", pool, "a tool works with memory and storage")
+        self._admit(pool, op, payload)
         inner = replace(self.call, id=self._id(pool), pool=pool, op=op, payload=payload, earlier=[], messages=[])
         outcome = self.executors[pool].perform(inner)
         return Later(outcome.effect or _known(outcome.result))
+
+    def _admit(self, pool: str, op: str, payload: JsonObject) -> None:
+        agent = str(self.call.agent_id)
+        for ask in asks(Request(pool, op, payload), self.call.agent_id):
+            if not owns(Subject(agent, self.call.tenant), ask.resource, groups=frozenset()):
+                why = "a tool reaches its agent's own memory and files"
+                raise AccessDenied(f"agent:{agent}", ask.operation, ask.resource, why)
 
     def _id(self, pool: str) -> UUID:
         """A note is stored under its syscall's id, so that it is stored once: the second note of a call needs another."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import redis
@@ -24,6 +25,8 @@ from aios.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from redis.commands.core import Script
 
 log = logger(__name__)
 
@@ -71,17 +74,28 @@ class RedisPermits:
             url: of the Redis of the ready sets.
             lease_seconds: a permit of a process that died is free again after this time.
         """
+        self._url = url
         self._where = url.rsplit("@", 1)[-1].removeprefix("redis://")
         self._lease_seconds = lease_seconds
-        self._redis: redis.Redis = redis.Redis.from_url(
-            url,
+
+    @cached_property
+    def _redis(self) -> redis.Redis:
+        client: redis.Redis = redis.Redis.from_url(
+            self._url,
             decode_responses=True,
             socket_connect_timeout=2,
             socket_timeout=5,
             retry=Retry(NoBackoff(), 1),
         )
-        self._take = self._redis.register_script(_TAKE)
-        self._keep = self._redis.register_script(_KEEP)
+        return client
+
+    @cached_property
+    def _take(self) -> Script:
+        return self._redis.register_script(_TAKE)
+
+    @cached_property
+    def _keep(self) -> Script:
+        return self._redis.register_script(_KEEP)
 
     @contextmanager
     def hold(self, tools: Mapping[str, int]) -> Iterator[None]:
@@ -111,7 +125,8 @@ class RedisPermits:
 
     def close(self) -> None:
         """Close the connections."""
-        self._redis.close()
+        if "_redis" in self.__dict__:
+            self._redis.close()
 
     def _keep_on(self, order: object, ended: threading.Event) -> None:
         while not ended.wait(self._lease_seconds / 4):

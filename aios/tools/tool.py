@@ -46,6 +46,7 @@ class Tool:
         effect: what repeating a call does; `once` is never repeated.
         timeout_seconds: None: as the settings say.
         limit: calls at once, on all machines together; None: any number.
+        why_off: why it cannot be used on this machine, empty if it can; None: it always can.
     """
 
     spec: ToolSpec
@@ -54,6 +55,7 @@ class Tool:
     effect: Effect = Effect.IDEMPOTENT
     timeout_seconds: float | None = None
     limit: int | None = None
+    why_off: Callable[[], str] | None = None
 
     @property
     def name(self) -> str:
