@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aios.errors import Misconfigured
 from aios.kernel.routing import Core, CoreKind, Origin
 from aios.settings import secret
 
@@ -27,10 +28,19 @@ def driver(core: Core, settings: LLMSettings) -> Driver:
     key = secret(core.key_env) if core.key_env else ""
     own = settings.model_copy(update={"api_key": key, "model": core.model})
     if core.kind is CoreKind.OPENAI:
-        from aios.llm.openai import OpenAIDriver  # noqa: PLC0415
-
-        return OpenAIDriver(url=core.url, settings=own, name=core.name, context_tokens=core.context_tokens)
+        return _openai(core, own)
     return TGIDriver(url=core.url, settings=own, name=core.name)
+
+
+def _openai(core: Core, settings: LLMSettings) -> Driver:
+    try:
+        from aios.llm.openai import OpenAIDriver  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        remedy = 'pip install "aios-celery[openai]" where the LLM workers run'
+        raise Misconfigured(
+            f"core {core.name!r} speaks OpenAI's interface, and its client is missing", remedy
+        ) from error
+    return OpenAIDriver(url=core.url, settings=settings, name=core.name, context_tokens=core.context_tokens)
 
 
 class Drivers:

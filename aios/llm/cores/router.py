@@ -47,7 +47,6 @@ T = TypeVar("T")
 
 _PATIENCE_SECONDS: Final = 2.0  # for a slot that somebody else's call still holds; then the scheduler waits instead
 _LOOK_SECONDS: Final = 0.05
-_AGAIN_SECONDS: Final = 0.5
 _LOST_CALLS: Final = 3
 """So often a call may lose its core under way at no cost: one that breaks every core must end some time."""
 
@@ -161,6 +160,8 @@ class Router:
                 async with aclosing(self._ask(at.core, prompt, label=at.core.name)) as items:
                     async for item in items:
                         begun = True
+                        if isinstance(item, Finish):  # now: whoever has the end may not ask for more
+                            await self._praise(at)
                         yield item
             except (*_CORE_AT_FAULT, EngineOverloaded) as error:
                 await self._blame(at, error)
@@ -168,7 +169,6 @@ class Router:
                 if begun:
                     raise await self._given_up(choices, tried, prompt, error) from error
             else:
-                await self._praise(at)
                 return
             finally:
                 self._release(at)
@@ -199,7 +199,7 @@ class Router:
             else:
                 raise await self._nobody(choices, tried, wait)
             if time.monotonic() > end:
-                raise EngineOverloaded(group[0].name, _AGAIN_SECONDS)
+                raise EngineUnreachable(group[0].name, "all slots of the model's cores are taken")
             await self._until_freed()
 
     async def _nobody(self, choices: list[list[Core]], tried: dict[str, AiosError], wait: float) -> AiosError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import aclosing
 
 import pytest
 
@@ -14,6 +15,7 @@ from aios.errors import (
     Misconfigured,
     UnknownModel,
 )
+from aios.kernel.breaker import Breaker
 from aios.kernel.ports import CoreInfo, Finish, Prompt
 from aios.kernel.routing import Core, CoreState, Origin
 from aios.llm.cores.drivers import Drivers
@@ -70,7 +72,14 @@ class Cast:
         return self.router
 
     async def ask(self, prompt=HELLO):
-        return [item async for item in self.router.generate(prompt)]
+        """All items; like an executor it asks for no more once it has the end."""
+        items = []
+        async with aclosing(self.router.generate(prompt)) as given:
+            async for item in given:
+                items.append(item)
+                if isinstance(item, Finish):
+                    break
+        return items
 
 
 def play(cast, *prompts):
@@ -158,6 +167,15 @@ def test_when_all_are_overloaded_a_call_comes_back_when_the_first_is_over():
     assert type(first) is type(second) is EngineOverloaded
     assert 4 < second.args[1] <= 5
     assert sum(asked(cast).values()) == 2
+
+
+def test_the_first_success_after_a_failure_closes_the_breaker():
+    states = LocalStates()
+    for name in "ab":
+        states.change(name, lambda _breaker, now: Breaker(3, 1, now - 2, now - 1))
+    cast = Cast(FakeDriver(name="a"), FakeDriver(name="b"), states=states)
+    play(cast, *[Prompt(text=f"{n}") for n in range(12)])
+    assert [view.breaker.trial for view in states.view("ab").values()] == [False, False]
 
 
 def test_a_wrong_key_at_one_core_is_no_reason_to_fail_while_another_answers():
