@@ -61,6 +61,7 @@ def root(
 for group in (
     submit,
     agents,
+    top,
     results,
     steer,
     fork,

@@ -272,6 +272,11 @@ def runnable(tx: Transaction, *, after: UUID) -> Page[Waiting]:
     return Page(found, rows[-1].id if len(rows) == BATCH else None)
 
 
+def agent_of(tx: Transaction, syscall: UUID) -> UUID | None:
+    """Whose syscall it is; None when it is gone."""
+    return tx.execute(text("SELECT agent_id FROM syscalls WHERE id = :id"), {"id": syscall}).scalar()
+
+
 def still_waiting(tx: Transaction, ids: Sequence[str]) -> set[str]:
     """Those of the syscalls and agents that still wait to be claimed."""
     return {str(row.id) for row in tx.execute(_STILL_WAITING, {"ids": list(ids)})}

@@ -205,6 +205,12 @@ def fail(
     return _settle(tx, id=id, agent_id=agent_id, token=token, state=state, error=error)
 
 
+def refuse(tx: Transaction, *, id: UUID, agent_id: UUID, error: AiosError) -> bool:
+    """End a syscall that waits to be claimed and never can be; False when it no longer waits."""
+    done = _settle(tx, id=id, agent_id=agent_id, token=None, state=SyscallState.FAILED, expected="queued", error=error)
+    return done is not None
+
+
 def answer(tx: Transaction, *, id: UUID, agent_id: UUID, result: Json = None, error: AiosError | None = None) -> bool:
     """End a waiting syscall (a timer, a child, a question); False when it no longer waits."""
     state = SyscallState.FAILED if error else SyscallState.DONE

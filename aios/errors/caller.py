@@ -178,3 +178,15 @@ class VersionConflict(CallerError):
             return f"{path!r} exists already, at version {found}; write it without `expect`, or choose another name"
         there = f"is at version {found}" if found else "does not exist"
         return f"{path!r} {there}, not at version {wanted}; read it again, and write with `expect={found}`"
+
+
+class CallTooLarge(CallerError):
+    """`CallTooLarge(key, tokens, limit)`: one call asks for more tokens than its key may use in a minute."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        key, tokens, limit = self.args
+        return (
+            f"about {tokens} tokens in one call, and {key} may use {limit} a minute; ask with a shorter prompt or fewer "
+            f"`max_tokens`, or raise the limit with `aios sched limit {key} --tokens N`"
+        )

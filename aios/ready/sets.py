@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _PREFIX: Final = "aios:"
 _PARTS: Final = ("nodes", "rates", "policies", "calls")
 _SETS: Final = ("line:*", "grants:*", "account:*", "window:*", "amounts:*")
-_HASHES: Final = ("calls", "rings", "clocks", "due")
+_HASHES: Final = ("calls", "rings", "clocks", "due", "paused")
 _UNKNOWN_SECONDS: Final = {Pool.LLM.value: 1.0}
 """What a syscall is charged that nothing is known of yet; other pools' take milliseconds."""
 
@@ -38,11 +38,20 @@ _UNKNOWN_SECONDS: Final = {Pool.LLM.value: 1.0}
 class ReadySets:
     """The ready sets and grants of all keys."""
 
-    def __init__(self, url: str, *, lease_seconds: float) -> None:
+    def __init__(self, url: str, *, lease_seconds: float, rings: tuple[str, str] | None = None) -> None:
+        """Connect when first asked.
+
+        Args:
+            url: of the Redis that holds them.
+            lease_seconds: how long a grant holds before it is claimed.
+            rings: an envelope (see aios/envelope.py) and the prefix of Celery's queues, when those are in the same Redis:
+                what is granted is rung there and then. None: it is given back to be published.
+        """
         self._redis = connect(url)
+        self._rings = rings or ()
         self._where = where(url)
         self._lease_ms = int(lease_seconds * 1000)
-        names = ("turn", "hold", "put", "configure", "better", "learned")
+        names = ("turn", "hold", "put", "configure", "better", "learned", "overview")
         self._scripts: dict[str, Script] = {name: self._redis.register_script(_script(name)) for name in names}
 
     def turn(
@@ -69,7 +78,7 @@ class ReadySets:
             "keys": list(keys),
             "lease_ms": self._lease_ms,
         }
-        again, bells, at = self._run("turn", order)
+        again, bells, at = self._run("turn", order, *self._rings)
         return Granted([_rung(text, int(rings)) for text, rings in bells], int(again), float(at))
 
     def renew(self, held: Iterable[tuple[str, str]], *, lease_seconds: float) -> list[str]:
@@ -161,6 +170,14 @@ class ReadySets:
         }
         self._run("put", order)
 
+    def refused(self) -> dict[str, tuple[str, int, int]]:
+        """What asked for more tokens than its key may ever grant: (key, asked, limit) by id. Told once."""
+        with self._translated(), self._redis.pipeline() as pipe:
+            pipe.hgetall(f"{_PREFIX}refused")
+            pipe.delete(f"{_PREFIX}refused")
+            found, _ = pipe.execute()
+        return {id_: tuple(json.loads(text)) for id_, text in found.items()}
+
     def learned(self, kind: str) -> Estimate:
         """What is known of one kind of syscall."""
         count, seconds, tokens = self._run("learned", {"kind": kind})
@@ -180,13 +197,23 @@ class ReadySets:
             counts = pipe.execute()
         return {key: (counts[2 * i], counts[2 * i + 1]) for i, key in enumerate(keys)}
 
+    def overview(self) -> list[JsonObject]:
+        """Every key with a limit or something in it: what waits and is granted there and below, limits, time parked."""
+        with self._translated():
+            keys = {str(key) for name in ("limits", "rates") for key in self._redis.hkeys(f"{_PREFIX}{name}")}
+            for kind in ("line:", "grants:"):
+                found = self._redis.scan_iter(f"{_PREFIX}{kind}*", count=1000)
+                keys.update(str(key).removeprefix(f"{_PREFIX}{kind}") for key in found)
+        rows = [json.loads(text) for text in self._run("overview", {"keys": sorted(keys)})]
+        return sorted(rows, key=lambda row: str(row["key"]))
+
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()
 
-    def _run(self, name: str, order: JsonObject) -> Any:
+    def _run(self, name: str, order: JsonObject, *more: str) -> Any:
         with self._translated():
-            return self._scripts[name](keys=[_PREFIX], args=[json.dumps(order)])
+            return self._scripts[name](keys=[_PREFIX], args=[json.dumps(order), *more])
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

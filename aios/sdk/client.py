@@ -21,7 +21,9 @@ from aios.kernel.words import DEFAULT_PRIORITY, AgentState, check_priority
 from aios.sdk.access import AccessControl
 from aios.sdk.cores import Cores
 from aios.sdk.forks import Forks
+from aios.sdk.gauges import Looks
 from aios.sdk.schedules import Schedules
+from aios.sdk.scheduling import Scheduling
 from aios.worker.system import Pruned, prune
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class Result:
         return {"id": self.id, "state": self.state.value, "result": self.value, "error": self.error}
 
 
-class Client(Schedules, Cores, AccessControl, Forks):
+class Client(Schedules, Scheduling, Cores, AccessControl, Forks, Looks):
     """Speaks to one AIOS by its database and Redis URLs; thread-safe. `AsyncClient` is the same for asyncio."""
 
     def __init__(self, settings: Settings | None = None, **values: object) -> None:
@@ -323,7 +325,7 @@ class Client(Schedules, Cores, AccessControl, Forks):
             older_than: None: as long as `limits.retention_days` says. A tree of agents goes when its last one may go.
         """
         age = timedelta(days=self.settings.limits.retention_days) if older_than is None else older_than
-        return prune(self._parts.database, older_than=age)
+        return prune(self._parts.database, older_than=age, files=self._parts.file_retention)
 
     def close(self) -> None:
         """Close the connections."""

@@ -10,11 +10,20 @@ import threading
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from aios.access import answers
 from aios.db import agents, audit, recovery, steering, syscalls, workers
 from aios.dispatch import agent_bell, bells_of
-from aios.errors import AiosError, BrokerUnavailable, BudgetSpent, OutcomeUnknown, Quarantined, SyscallExpired
+from aios.errors import (
+    AiosError,
+    BrokerUnavailable,
+    BudgetSpent,
+    CallTooLarge,
+    OutcomeUnknown,
+    Quarantined,
+    SyscallExpired,
+)
 from aios.kernel.words import Effect, Pool
 from aios.log import logger
 from aios.worker import host
@@ -22,8 +31,7 @@ from aios.worker.drive import answer_waits
 from aios.worker.order import START, Order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
+    from collections.abc import Callable, Mapping
 
     from aios.db.session import Database
     from aios.dispatch import Dispatch
@@ -177,6 +185,7 @@ class Recovery:
     def _ring(self) -> None:
         try:
             self._order.keep()
+            self._refuse(self.dispatch.ready.refused())
             bells = self._unheard()
             again = self.dispatch.ring(add=bells, keys=[pool.value for pool in Pool]) or 0
         except BrokerUnavailable as error:
@@ -185,6 +194,18 @@ class Recovery:
         if bells or again:
             with self.database.transaction() as tx:
                 recovery.count(tx, rung_again=len(bells) + again)
+
+    def _refuse(self, refused: Mapping[str, tuple[str, int, int]]) -> None:
+        """End what asks for more tokens than its key may ever use at once."""
+        for syscall, too_large in refused.items():
+            with self.database.transaction() as tx:
+                agent = recovery.agent_of(tx, UUID(syscall))
+                if agent is None:
+                    continue
+                syscalls.refuse(tx, id=UUID(syscall), agent_id=agent, error=CallTooLarge(*too_large))
+            with self.database.statement() as tx:
+                bells = bells_of(steering.waiting(tx, [agent]))
+            self.dispatch.ring(add=bells)
 
     def _unheard(self) -> list[Bell]:
         """Bells for rows that wait in Postgres but that Redis does not know; the next tick looks further on."""

@@ -47,6 +47,13 @@ local function enter(add)
         cost = math.max(add[6] > 0 and add[6] or known and known[2] or add[7], LEAST_COST_SECONDS),
         enqueued = now - add[8], tokens = add[9], kind = add[10], bell = add[11], granted = 0,
     }
+    for _, key in ipairs(rated and lineage(entry.key) or {}) do
+        local rate = rate_of(key)
+        if rate and rate.tokens and entry.tokens > rate.tokens then
+            call('HSET', P .. 'refused', id, cjson.encode({key, entry.tokens, rate.tokens}))
+            return
+        end
+    end
     if known and known[3] > 0 then entry.tokens = math.min(add[9] > 0 and add[9] or known[3], math.ceil(known[3])) end
     entry.score = score_of(root_of(entry.key), entry)
     remember(id, entry)
@@ -89,6 +96,6 @@ local function forget(done)
     end
     call('HDEL', P .. 'calls', id)
     call('HDEL', P .. 'rings', id)
-    if done[5] > 0 then park(string.match(entry.key, '^[^@]+'), now_ms + math.ceil(done[5] * 1000)) end
+    if done[5] > 0 then park('paused', string.match(entry.key, '^[^@]+'), now_ms + math.ceil(done[5] * 1000)) end
     relist(entry.key)
 end

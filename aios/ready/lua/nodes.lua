@@ -25,8 +25,9 @@ local function has_slots(key, is_root)
     return call('ZCARD', P .. 'grants:' .. key) < tonumber(slots)
 end
 
+-- A key is parked until a time: `due` has those that used up their rate, `paused` those that were told to wait (a 429).
 local function parked(key)
-    local due = call('ZSCORE', P .. 'due', key)
+    local due = call('ZSCORE', P .. 'due', key) or call('ZSCORE', P .. 'paused', key)
     return due and tonumber(due) > now_ms
 end
 
@@ -44,8 +45,16 @@ local function relist(key)
     end
 end
 
-local function park(key, until_ms)
-    local due = call('ZSCORE', P .. 'due', key)
-    if not due or tonumber(due) < until_ms then call('ZADD', P .. 'due', until_ms, key) end
+local function park(kind, key, until_ms)
+    call('ZADD', P .. kind, 'GT', until_ms, key)
     relist(key)
+end
+
+-- Look again at the keys whose time has come.
+local function unpark(kind, look)
+    for _, key in ipairs(call('ZRANGEBYSCORE', P .. kind, '-inf', now_ms)) do
+        call('ZREM', P .. kind, key)
+        relist(key)
+        look(key)
+    end
 end

@@ -11,7 +11,7 @@ local function unspend(key, member)
     local tokens = call('HGET', P .. 'amounts:' .. key, member)
     if tokens then
         call('HDEL', P .. 'amounts:' .. key, member)
-        call('HINCRBY', P .. 'amounts:' .. key, 'sum', '-' .. tokens)
+        call('HINCRBY', P .. 'amounts:' .. key, 'sum', exact(0 - tokens))
     end
     call('ZREM', P .. 'window:' .. key, member)
 end
@@ -44,5 +44,6 @@ local function correct(key, member, tokens)
     if reserved then
         call('HSET', P .. 'amounts:' .. key, member, tokens)
         call('HINCRBY', P .. 'amounts:' .. key, 'sum', exact(tokens - reserved))
+        if tokens < tonumber(reserved) then call('ZREM', P .. 'due', key) end
     end
 end

@@ -1,6 +1,7 @@
 local order = cjson.decode(ARGV[1])
 if call('EXISTS', P .. 'epoch') == 0 then return redis.error_reply('WIPED') end
 local touched, bells, again = {}, {}, 0
+local envelope, queues = ARGV[2], ARGV[3]
 
 -- Grants whose lease ended go back to where they stood.
 local function reclaim(pool)
@@ -37,10 +38,25 @@ local function short_of(entry)
         local rate = rate_of(key)
         local due = rate and due_of(key, rate, entry.tokens)
         if due then
-            park(key, due)
+            park('due', key, due)
             return true
         end
     end
+end
+
+-- Where Celery's queues are in this Redis too, a message is rung here; a chain of several links is left to Celery.
+local function ring(id, entry, rings)
+    local links, priority = unpack(cjson.decode(entry.bell), 3)
+    if not envelope or #links > 1 then
+        bells[#bells + 1] = {entry.bell, rings}
+        return
+    end
+    local target, op, argument = unpack(links[1])
+    priority = math.max(0, priority - 2 * rings) -- what rings again would wait behind others in the queue otherwise
+    local filled = string.gsub(envelope, '@(%w+)@', {
+        task = 'aios.' .. target .. '.' .. op, call = argument, pool = target, priority = priority, message = id .. ':' .. now_ms,
+    })
+    call('LPUSH', queues .. target .. (priority > 0 and ':' .. priority or ''), filled)
 end
 
 local function grant(pool)
@@ -55,7 +71,7 @@ local function grant(pool)
             local rings = tonumber(call('HGET', P .. 'rings', id) or '0')
             hold(id, entry, now_ms + order.lease_ms * 2 ^ math.min(rings, 4))
             relist(entry.key)
-            bells[#bells + 1] = {entry.bell, rings}
+            ring(id, entry, rings)
         end
     end
 end
@@ -70,11 +86,9 @@ for _, add in ipairs(order.add) do
     touched[root_of(add[2])] = true
 end
 for _, key in ipairs(order.keys) do touched[root_of(key)] = true end
-for _, key in ipairs(call('ZRANGEBYSCORE', P .. 'due', '-inf', now_ms)) do
-    call('ZREM', P .. 'due', key)
-    relist(key)
-    touched[root_of(key)] = true
-end
+local function look(key) touched[root_of(key)] = true end
+unpark('paused', look)
+if rated then unpark('due', look) end
 for pool in pairs(touched) do
     reclaim(pool)
     grant(pool)

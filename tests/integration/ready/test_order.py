@@ -10,8 +10,8 @@ from aios.kernel.estimate import Estimate
 from aios.kernel.policy import Waiting
 from aios.kernel.ready_set import ReadySet
 from aios.kernel.scheduling import POLICIES, Fair, LeastAttained, Priority, policy
-from aios.ready import Bell, Done, Payer, ReadySets
-from aios.ready.sets import rules
+from aios.ready import Done
+from tests.integration.ready.conftest import begin, bell
 
 CHOSEN = {
     **POLICIES,
@@ -33,29 +33,11 @@ events = st.lists(
 )  # fmt: skip
 
 
-@pytest.fixture
-def ready(redis_url):
-    made = ReadySets(redis_url, lease_seconds=60)
-    yield made
-    made.close()
-
-
-def bell(number, *, root="a", tenant="x", priority=5, age=0.0, estimate=1.0, key="llm", **more):
-    id_ = f"{number:04}"
-    return Bell(key, id_, ((key.partition(":")[0], "chat", id_),), priority, Payer(root, tenant, "p"), age, estimate, **more)
-
-
-def begin(ready, name, chosen):
-    ready.clear(rules(name, chosen))
-    ready.limit({"llm": 0}, whole=True)
-    ready.open()
-
-
 class Both:
     """The ready set in Redis and the pure one, told the same."""
 
     def __init__(self, ready, name):
-        begin(ready, name, CHOSEN[name])
+        begin(ready, CHOSEN[name], name)
         self.ready, self.pure = ready, ReadySet(CHOSEN[name])
         self.calls, self.granted, self.number = {}, [], 0
 
@@ -91,7 +73,7 @@ class Both:
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=events)
 def test_redis_grants_in_the_order_of_the_pure_ready_set(ready, name, events):
     both = Both(ready, name)
@@ -101,7 +83,6 @@ def test_redis_grants_in_the_order_of_the_pure_ready_set(ready, name, events):
 
 
 def test_service_and_tokens_are_estimated_from_others_of_the_kind_as_the_pure_estimate_does(ready):
-    begin(ready, "las", LeastAttained())
     known = Estimate()
     for number, (served, tokens) in enumerate([(1.5, 100), (0.25, 700), (3.0, 90), (0.5, 100)]):
         ready.limit({"llm": 1})

@@ -1,0 +1,80 @@
+"""What is granted where Celery's queues are is a message there at once, as Celery itself would have published it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import redis
+
+from aios.dispatch import Dispatch, Publisher
+from aios.ready import Bell, ReadySets
+
+AGENT, CALL = "01a201cc-18d2-7539-b7ed-1ca0be7569c0", "01a201cc-18d2-7539-b7ed-1ca0be7569c1"
+CHANGING = {"id", "root_id", "origin"}
+
+
+@pytest.fixture
+def publisher(redis_url):
+    made = Publisher(redis_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(redis_url):
+    with redis.Redis.from_url(redis_url, decode_responses=True) as made:
+        yield made
+
+
+def dispatch(publisher, redis_url, *, rings):
+    ready = ReadySets(redis_url, lease_seconds=30, rings=publisher.rings() if rings else None)
+    ready.open()
+    ready.limit({"agent": 9, "llm": 9})
+    return Dispatch(ready, publisher)
+
+
+def popped(client, key):
+    message = json.loads(client.rpop(key))
+    headers = {name: value for name, value in message["headers"].items() if name not in CHANGING}
+    body = message["body"]
+    if message["properties"]["body_encoding"] == "base64":
+        import base64
+
+        body = base64.b64decode(body).decode()
+    return headers, json.loads(body), message["properties"]["priority"], message["properties"]["delivery_info"]
+
+
+@pytest.mark.parametrize("priority", [0, 5])
+def test_it_is_the_message_that_celery_publishes(publisher, client, redis_url, priority):
+    bell = Bell("agent", AGENT, (("agent", "resume", AGENT),), priority)
+    key = "aios:q:agent" + (f":{priority}" if priority else "")
+    ours = dispatch(publisher, redis_url, rings=True)
+    ours.ring(add=[bell])
+    rung = popped(client, key)
+    ours.ring(done=[("agent", AGENT)])
+    ours.close()
+    theirs = dispatch(publisher, redis_url, rings=False)
+    theirs.ring(add=[bell])
+    assert rung == popped(client, key)
+    theirs.close()
+
+
+def test_a_chain_is_left_to_celery(publisher, client, redis_url):
+    ours = dispatch(publisher, redis_url, rings=True)
+    ours.ring(add=[Bell("llm", CALL, (("llm", "chat", CALL), ("memory", "remember", AGENT)), 5)])
+    headers, body, _, _ = popped(client, "aios:q:llm:5")
+    assert headers["task"] == "aios.llm.chat"
+    assert [link["task"] for link in body[2]["chain"]] == ["aios.memory.remember"]
+    ours.close()
+
+
+def test_every_ring_is_a_message_of_its_own(publisher, client, redis_url):
+    ours = dispatch(publisher, redis_url, rings=True)
+    ids = []
+    for _ in range(2):
+        ours.ring(add=[Bell("agent", AGENT, (("agent", "resume", AGENT),), 5)])
+        ids.append(json.loads(client.rpop("aios:q:agent:5"))["headers"]["id"])
+        ours.ring(done=[("agent", AGENT)])
+    assert len(set(ids)) == 2
+    ours.close()

@@ -1,0 +1,144 @@
+"""The scheduler in a whole kernel: the chosen policy goes for all workers, and what cannot be granted is ended."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from aios.errors import CallTooLarge
+from aios.kernel.chat import Usage
+from aios.kernel.plan import ToolInfo
+from aios.kernel.ports import Outcome
+from aios.kernel.program import program
+from tests.integration.worker.world import World
+
+
+@program(tools=["calculator", "browser"])
+async def asks(agent, task):
+    return (await agent.llm.chat(task)).text
+
+
+@program(tools=["calculator", "browser"])
+async def uses(agent, task):
+    return await agent.gather(*(agent.tool.call(tool, expression=str(n)) for tool in task for n in range(3)))
+
+
+class Answers:
+    def perform(self, call):
+        message = {"role": "assistant", "content": "yes"}
+        return Outcome(result={"finish_reason": "stop"}, message=message, usage=Usage(10, 20), core="scripted")
+
+    def cancel(self, syscall):
+        pass
+
+
+class Works(Answers):
+    def perform(self, call):
+        return Outcome(result=1)
+
+
+@pytest.fixture
+def world(database_url, redis_url):
+    tools = {name: ToolInfo(name) for name in ("calculator", "browser")}
+    executors = {"llm": Answers(), "tool": Works()}
+    made = World(database_url, redis_url, programs={"asks": asks, "uses": uses}, executors=executors, tools=tools)
+    yield made
+    made.close()
+
+
+def drive(world):
+    """Answer the bells that drive agents, and give the others."""
+    while found := [bell for bell in world.recorder.bells if bell.pool == "agent"]:
+        for bell in found:
+            world.recorder.bells.remove(bell)
+            world.answer(bell)
+    return world.recorder.bells
+
+
+def held_back(world, pool):
+    """Let no syscall of a pool run, whatever the ticks set."""
+    world.client.set_limit(pool, slots=0)
+    world.recovery.tick()
+
+
+def released(world, pool, slots):
+    world.client.set_limit(pool, slots=slots)
+    world.recovery.tick()
+
+
+def test_another_policy_puts_what_waits_into_its_order(world):
+    held_back(world, "llm")
+    crowd = [world.client.submit("asks", f"{n}", priority=5) for n in range(3)]
+    urgent = world.client.submit("asks", "urgent", priority=0)
+    assert drive(world) == []
+    for policy, first in (("fifo", crowd[0]), ("priority", urgent), ("fifo", crowd[0])):
+        world.client.set_policy(policy)
+        world.recovery.tick()
+        assert world.ready.policy()["name"] == policy
+        released(world, "llm", 1)
+        (bell,) = world.recorder.bells
+        assert (
+            world.client.journal(first)[0]["id"] == bell.links[0][2]
+            or str(world.client.journal(first)[0]["id"]) == bell.links[0][2]
+        )
+        world.recorder.bells.clear()
+        held_back(world, "llm")
+        world.ready.clear()  # as if Redis had been wiped: the grant above is forgotten
+        world.recovery.tick()
+    released(world, "llm", 4)
+    world.run()
+    assert {world.client.result(agent, timeout=0).value for agent in [*crowd, urgent]} == {"yes"}
+
+
+def test_nice_moves_an_agent_under_the_default_policy(world):
+    held_back(world, "llm")
+    agents = [world.client.submit("asks", f"{n}") for n in range(3)]
+    drive(world)
+    world.client.nice(agents[2], 0)
+    released(world, "llm", 1)
+    (bell,) = world.recorder.bells
+    assert bell.links[0][2] == str(world.client.journal(agents[2])[0]["id"])
+
+
+def test_a_limited_tool_delays_no_other_and_everything_is_done_in_the_end(world):
+    world.client.set_limit("tool:browser", slots=1)
+    world.recovery.tick()
+    agent = world.client.submit("uses", ["browser", "calculator"])
+    granted = sorted(bell.key for bell in drive(world))
+    assert granted == ["tool:browser"] + ["tool:calculator"] * 3
+    world.run()
+    assert world.client.result(agent, timeout=0).value == [1] * 6
+
+
+def test_a_wipe_forgets_neither_who_waits_nor_what_was_had(world):
+    first = world.client.submit("asks", "x")
+    world.run()
+    held_back(world, "llm")
+    second = world.client.submit("asks", "y")
+    drive(world)
+    with redis.Redis.from_url(world.settings.redis_url) as client:
+        client.flushall()
+    released(world, "llm", 1)
+    world.run()
+    assert [world.client.result(agent, timeout=0).value for agent in (first, second)] == ["yes", "yes"]
+
+
+def test_a_call_that_no_minute_has_tokens_for_fails_and_says_so(world):
+    world.client.set_limit("llm", slots=4, tokens=500)
+    world.recovery.tick()
+    large = world.client.submit("asks", "word " * 400)
+    small = world.client.submit("asks", "word")
+    world.run()
+    assert world.client.result(small, timeout=0).value == "yes"
+    error = world.client.result(large, timeout=0).error
+    assert error["type"] == CallTooLarge.__name__
+    assert "llm may use 500 a minute" in error["message"]
+
+
+def test_tokens_that_were_used_are_what_counts(world):
+    world.client.set_limit("llm", slots=9, tokens=1000)
+    world.recovery.tick()
+    agents = [world.client.submit("asks", "word") for _ in range(8)]
+    world.run()
+    done = [world.client.result(agent, timeout=0) for agent in agents]
+    assert all(result.value == "yes" for result in done)  # 8 x 256 reserved, and 8 x 30 used
