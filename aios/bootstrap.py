@@ -13,6 +13,7 @@ from aios.db.session import Database
 from aios.dispatch import Dispatch, Publisher
 from aios.errors import Misconfigured
 from aios.kernel.ports import Prompt
+from aios.kernel.keys import key_of
 from aios.kernel.words import Pool
 from aios.ready import ReadySets
 from aios.settings import secret
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from aios.llm.loop import LoopThread
     from aios.llm.streams import TokenStreams
     from aios.settings import Settings
+    from aios.storage.retention import Retention
     from aios.storage.store import Store
     from aios.tools.mcp.servers import McpServers
     from aios.tools.permits import RedisPermits
@@ -57,8 +59,10 @@ class Parts:
         """Ready sets and Celery's publisher."""
         if not self.settings.redis_url:
             raise Misconfigured("no Redis is configured", "run `aios up`, or set AIOS_REDIS_URL")
-        ready = ReadySets(self.settings.scheduler, lease_seconds=self.settings.worker.grant_seconds)
-        return Dispatch(ready, Publisher(self.settings.redis_url))
+        publisher, url = Publisher(self.settings.redis_url), self.settings.scheduler
+        at_once = self.settings.scheduling.rings and url == self.settings.redis_url
+        rings = publisher.rings() if at_once else None
+        return Dispatch(ReadySets(url, lease_seconds=self.settings.worker.grant_seconds, rings=rings), publisher)
 
     @cached_property
     def streams(self) -> TokenStreams:
@@ -114,6 +118,14 @@ class Parts:
             file_bytes=given.file_bytes,
         )
 
+    @property
+    def file_retention(self) -> Retention:
+        """How long files are kept."""
+        from aios.storage.retention import Retention  # noqa: PLC0415  # only who prunes needs it
+
+        given = self.settings.storage
+        return Retention(self.store.blobs, given.keep_versions, given.keep_days)
+
     def stored_cores(self) -> list[Core]:
         """The cores that were added by command."""
         with self.database.statement() as tx:
@@ -159,10 +171,18 @@ class Executors(Mapping[str, "Executor"]):
         match pool:
             case Pool.LLM:
                 from aios.llm.asides import Asides  # noqa: PLC0415
+                from aios.db.checkpoints import StoredCheckpoints  # noqa: PLC0415
                 from aios.llm.executor import LLMExecutor  # noqa: PLC0415
+                from aios.llm.slices import Slicer  # noqa: PLC0415
 
                 return Asides(
-                    LLMExecutor(router(parts), sink=parts.streams, toolbox=parts.tools, settings=parts.settings.llm)
+                    LLMExecutor(
+                        router(parts),
+                        sink=parts.streams,
+                        toolbox=parts.tools,
+                        settings=parts.settings.llm,
+                        slicer=Slicer(StoredCheckpoints(parts.database), parts.dispatch.ready),
+                    )
                 )
             case Pool.MEMORY:
                 return memory(parts)
@@ -203,6 +223,8 @@ class Kernel:
         self.execution = Execution(database, dispatch, self.incarnation, executors, settings)
         watchdog = Watchdog(seconds=settings.worker.drive_seconds, on_hopeless=self.incarnation.die)
         tools = self.parts.tools.infos() if Pool.AGENT in role.pools else {}
+        limits = self.parts.tools.limits() if Pool.AGENT in role.pools else {}
+        self.tool_limits = {key_of(Pool.TOOL, name): limit for name, limit in limits.items()}
         self.drive = Drive(database, dispatch, self.incarnation, programs, tools, watchdog, settings)
         self.recovery = Recovery(database, dispatch, settings)
 
@@ -219,6 +241,7 @@ class Kernel:
         settings, chosen = self.parts.settings, self.parts.settings.scheduling.policy
         with self.parts.database.transaction() as tx:
             scheduling.publish(tx, policy=chosen, parameters=configured(settings, chosen), slots=settings.llm.slots)
+            scheduling.publish_limits(tx, self.tool_limits)
         if self._told:
             with self.parts.database.transaction() as tx:
                 workers.publish_programs(tx, self._told)

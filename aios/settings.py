@@ -63,6 +63,9 @@ class SchedulingSettings(_Section):
     half_life_seconds: float = Field(600.0, gt=0, description="las: after this time past service counts half.")
     nice_seconds: float = Field(10.0, ge=0, description="las: seconds of service that one step of priority stands for.")
     step_seconds: float = Field(30.0, ge=0, description="priority: waiting that makes up for one step of priority.")
+    rings: bool = Field(
+        default=True, description="Push messages where they are granted, if Celery's queues are in the same Redis."
+    )
 
 
 class CoreSettings(_Section):
@@ -91,8 +94,7 @@ class LLMSettings(_Section):
     slice_tokens: int = Field(
         128,
         ge=0,
-        description="Longer answers come in slices of so many tokens, after each of which a more urgent call may have "
-        "the slot; only on cores that resume by `kv`. 0: never. At least 8 otherwise.",
+        description="Longer answers come in slices of so many tokens (8 or more; 0: never), on cores that save KV states.",
     )
     tools: str = Field("constrained", description="Tool calls: `constrained` (few-shot and grammar) or `native`.")
     stream_seconds: float = Field(3600.0, description="Token streams in Redis expire after this time.")
@@ -112,7 +114,9 @@ class McpSettings(_Section):
     effects: dict[str, Literal["none", "idempotent", "once"]] = Field({}, description="The same, tool by tool.")
     seconds: float = Field(30.0, gt=0, description="A call ends by then.")
     start_seconds: float = Field(10.0, gt=0, description="It must have answered by then after its start.")
-    limit: int = Field(0, ge=0, description="Calls of each of its tools at once, on all machines together; 0: any number.")
+    limit: int = Field(
+        0, ge=0, description="Calls of each of its tools at once, on all machines together; 0: any number."
+    )
     message_bytes: int = Field(4_000_000, ge=1_000, description="Longest message that is read from it.")
 
 
@@ -142,7 +146,9 @@ class ToolSettings(_Section):
     )
     http_bytes: int = Field(1_000_000, description="Longest body that `http_get` returns.")
     path: str = Field("", description="Folders (os.pathsep between them) with tool files of your own.")
-    result_bytes: int = Field(2_000_000, ge=1_000, description="A longer result goes into a file of the agent's instead.")
+    result_bytes: int = Field(
+        2_000_000, ge=1_000, description="A longer result goes into a file of the agent's instead."
+    )
     limits: dict[str, int] = Field({}, description="Calls at once, on all machines together, by the tool's name.")
     mcp: tuple[McpSettings, ...] = Field((), description="MCP servers, each a table [[tools.mcp]].")
     sandbox: SandboxSettings = SandboxSettings()
@@ -160,10 +166,14 @@ class AccessSettings(_Section):
     rollback_own: Policy = Field("allow", description="Rolling back an own file: the newer versions stay.")
     rollback_other: Policy = Field("ask", description="Rolling back a file that another agent wrote.")
     share: Policy = Field("ask", description="A link by which anybody outside reads a file.")
-    once_tools: Policy = Field("ask", description="Tools declared `once`: they send, pay or otherwise cannot be repeated.")
+    once_tools: Policy = Field(
+        "ask", description="Tools declared `once`: they send, pay or otherwise cannot be repeated."
+    )
     code: Policy = Field("ask", description="Tools that run code; see code_tools.")
     code_tools: tuple[str, ...] = Field(("python.run", "shell.run"), description="Names of the tools that run code.")
-    privileges: Literal["ask", "deny"] = Field("ask", description="Agents that ask for a grant; nothing but a human gives it.")
+    privileges: Literal["ask", "deny"] = Field(
+        "ask", description="Agents that ask for a grant; nothing but a human gives it."
+    )
     approval_seconds: float = Field(604_800.0, ge=0, description="A question nobody answers ends after this; 0: never.")
     unanswered: Literal["deny", "allow"] = Field("deny", description="What then counts as the answer.")
 
@@ -178,10 +188,14 @@ class MemorySettings(_Section):
     k: int = Field(2, ge=1, le=16, description="LRU-K: how many accesses back it looks; 1 is LRU.")
     block_bytes: int = Field(262_144, ge=1, description="Longest value of one block, as JSON.")
     blocks: int = Field(10_000, ge=1, description="Blocks of one namespace at most.")
-    embeddings_url: str = Field("", description="http://host:port/v1 of a server with `/embeddings` as OpenAI speaks it.")
+    embeddings_url: str = Field(
+        "", description="http://host:port/v1 of a server with `/embeddings` as OpenAI speaks it."
+    )
     embeddings_model: str = Field("", description="The model it is asked for.")
     embeddings_key_env: str = Field("", description="Environment variable that holds its API key.")
-    embeddings_dimensions: int = Field(0, ge=0, le=4000, description="Length of its vectors; 0: as the model gives them.")
+    embeddings_dimensions: int = Field(
+        0, ge=0, le=4000, description="Length of its vectors; 0: as the model gives them."
+    )
     embeddings_seconds: float = Field(30.0, gt=0, description="It has this long to answer.")
 
 
@@ -190,9 +204,15 @@ class StorageSettings(_Section):
 
     url: str = Field("", description="Object store of contents, any fsspec URL (file:///srv/aios); empty: Postgres.")
     file_bytes: int = Field(32_000_000, gt=0, description="Longest file.")
-    keep_versions: int = Field(50, ge=1, description="A file keeps so many of its newest versions, however old they are.")
-    keep_days: float = Field(30.0, ge=0, le=36_500, description="A file keeps its versions for so long, however many they are.")
-    share_key: str = Field("", description="Signs share links, 32 characters or more; empty: made in the data directory.")
+    keep_versions: int = Field(
+        50, ge=1, description="A file keeps so many of its newest versions, however old they are."
+    )
+    keep_days: float = Field(
+        30.0, ge=0, le=36_500, description="A file keeps its versions for so long, however many they are."
+    )
+    share_key: str = Field(
+        "", description="Signs share links, 32 characters or more; empty: made in the data directory."
+    )
 
 
 class LimitSettings(_Section):
@@ -217,13 +237,17 @@ class Settings(BaseSettings):
         description="Where `aios up` keeps its data, logs and state file.",
     )
     database_url: str = Field("", description="postgresql://user:password@host:port/database")
-    database_owner_url: str = Field("", description="The same for the tables' owner, for migrations; empty: database_url.")
+    database_owner_url: str = Field(
+        "", description="The same for the tables' owner, for migrations; empty: database_url."
+    )
     redis_url: str = Field("", description="redis://:password@host:port/0: Celery's broker.")
     scheduler_url: str = Field("", description="Redis of the ready sets; empty: redis_url.")
     stream_url: str = Field("", description="Redis of the token streams; empty: redis_url.")
     engine_url: str = Field("", description="http://host:port of a TGI server (or the local engine).")
     agents_path: str = Field("", description="Folders (os.pathsep between them) with programs of your own.")
-    embedder: str = Field("minilm", description="`minilm` (int8 ONNX), `openai` (see [memory]) or `hashing` (no meaning).")
+    embedder: str = Field(
+        "minilm", description="`minilm` (int8 ONNX), `openai` (see [memory]) or `hashing` (no meaning)."
+    )
     database_pool: int = Field(4, description="Connections per process at most.")
     ready_file: str = Field("", description="A worker touches this file when it takes its first messages.")
     log_style: str = Field("text", description="`text` or `json`.")

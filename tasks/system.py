@@ -16,4 +16,4 @@ def cron() -> None:
 def prune() -> None:
     """Remove what is older than the settings keep."""
     parts = process.kernel().parts
-    system.prune_quietly(parts.database, parts.settings.limits)
+    system.prune_quietly(parts.database, parts.settings.limits, parts.file_retention)

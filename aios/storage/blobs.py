@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql
 
 from aios.db.tables import blobs
@@ -51,7 +51,8 @@ class Blobs:
         """Make sure, in `tx`, that a content is there and stays there."""
         digest = hashlib.sha256(data).digest()
         if self._objects is None:
-            self._row(tx, digest, data=data, size=len(data))
+            if not self._row(tx, digest, data=data, size=len(data)):  # it was kept outside: from now on it is here
+                tx.execute(update(blobs).where(blobs.c.digest == digest).values(data=data))
         else:
             tx.execute(select(func.pg_advisory_xact_lock_shared(_key(digest))))
             if not self._row(tx, digest, data=None, size=len(data)) and not self._objects.has(digest.hex()):

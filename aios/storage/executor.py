@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aios.errors import InvalidArgument
 from aios.kernel.ports import Outcome
-from aios.storage import reading, writing
+from aios.storage import finding, reading, sharing, writing
 from aios.storage.store import Store
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aios.kernel.ports import Claimed
 
-OPERATIONS = {**writing.OPERATIONS, **reading.OPERATIONS}
+OPERATIONS = {**writing.OPERATIONS, **reading.OPERATIONS, **finding.OPERATIONS, **sharing.OPERATIONS}
 
 
 class StorageExecutor:

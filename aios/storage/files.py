@@ -184,6 +184,13 @@ def read(tx: Transaction, path: str, *, version: int | None = None, blobs: Blobs
     return Content(row.version, data, row.media_type)
 
 
+def digest_of(tx: Transaction, path: str, version: int) -> bytes | None:
+    """The digest of a version's content; None if there is no such version, or it is a deletion."""
+    wanted = select(file_versions.c.digest).join(files, files.c.id == file_versions.c.file_id)
+    found = tx.execute(wanted.where(files.c.path == path, file_versions.c.version == version)).scalar()
+    return None if found is None else bytes(found)
+
+
 def delete(tx: Transaction, path: str, *, origin: Origin, expect: int | None = None) -> int:
     """Store a version that is a deletion, and give its number.
 

@@ -19,6 +19,23 @@ Bytes = Annotated[int, Field(ge=0, le=2**40)]
 LONGEST_QUERY: Final = 4_000
 
 
+def instant(name: str, given: str | None) -> datetime | None:
+    """An instant that knows its zone.
+
+    Raises:
+        InvalidArgument: it is none, or does not.
+    """
+    if given is None:
+        return None
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise InvalidArgument(name, given, "give an instant such as 2026-01-31T12:00:00+00:00") from error
+    if found.tzinfo is None:
+        raise InvalidArgument(name, given, "say its zone too, such as +00:00")
+    return found
+
+
 class Write(Payload):
     """Content for a file: text, or bytes in base64."""
 
@@ -56,6 +73,10 @@ class List(Payload):
 
     pattern: str = "**"
     folders: bool = False
+
+
+class Nothing(Payload):
+    """No argument."""
 
 
 class Path(Payload):
@@ -96,7 +117,7 @@ class Rollback(Payload):
     before: str | None = None
     expect: Expect | None = None
 
-    def instant(self) -> datetime | None:
+    def at(self) -> datetime | None:
         """`before` as an instant.
 
         Raises:
@@ -105,15 +126,7 @@ class Rollback(Payload):
         given = [name for name in ("versions", "to", "before") if getattr(self, name) is not None]
         if len(given) > 1:
             raise InvalidArgument("rollback", ", ".join(given), "give one of them: versions, to or before")
-        if self.before is None:
-            return None
-        try:
-            found = datetime.fromisoformat(self.before)
-        except ValueError as error:
-            raise InvalidArgument("before", self.before, "give an instant such as 2026-01-31T12:00:00+00:00") from error
-        if found.tzinfo is None:
-            raise InvalidArgument("before", self.before, "say its zone too, such as +00:00")
-        return found
+        return instant("before", self.before)
 
 
 class Diff(Payload):

@@ -26,7 +26,17 @@ def _write(store: Store, call: Claimed) -> Effect:
     asked = read_payload(Write, call.payload)
     path, data = store.path(call, asked.path), _bounded(store, asked)
     store.blobs.prepare(data)
-    return lambda tx: told(files.write(tx, path, data, **by(call), blobs=store.blobs, expect=asked.expect))
+
+    def effect(tx: Transaction) -> JsonObject:
+        return told(
+            files.write(
+                tx, path, data, agent_id=call.agent_id, syscall_id=call.id, blobs=store.blobs, expect=asked.expect
+            )
+        )
+
+    if store.index is not None:
+        store.index.wake()
+    return effect
 
 
 def _create(store: Store, call: Claimed) -> Effect:
@@ -88,7 +98,7 @@ def _copy(store: Store, call: Claimed) -> Effect:
 def _rollback(store: Store, call: Claimed) -> Effect:
     """Give a file back what it was."""
     asked = read_payload(Rollback, call.payload)
-    path, back = store.path(call, asked.path), Back(asked.versions, asked.to, asked.instant())
+    path, back = store.path(call, asked.path), Back(asked.versions, asked.to, asked.at())
 
     def effect(tx: Transaction) -> JsonObject:
         return history.rollback(tx, path, back, **by(call), blobs=store.blobs, expect=asked.expect)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aios.db.session import Database, Transaction
     from aios.dispatch import Dispatch
     from aios.settings import LimitSettings
+    from aios.storage.retention import Retention
 
 log = logger(__name__)
 
@@ -39,6 +40,9 @@ class Pruned(NamedTuple):
     schedule_runs: int
     contexts: int
     blobs: int
+    file_versions: int = 0
+    files: int = 0
+    objects: int = 0
 
 
 def fire_due(database: Database, dispatch: Dispatch, limits: LimitSettings) -> int:
@@ -57,8 +61,8 @@ def fire_due(database: Database, dispatch: Dispatch, limits: LimitSettings) -> i
     return _MOST_TICKS
 
 
-def prune(database: Database, *, older_than: timedelta) -> Pruned:
-    """Remove agents whose whole tree ended longer ago than that, and what nobody needs without them.
+def prune(database: Database, *, older_than: timedelta, files: Retention | None = None) -> Pruned:
+    """Remove agents whose whole tree ended longer ago than that, old versions of files, and what nobody needs without them.
 
     It works in short transactions that wait for nobody's rows, so it may run, and be broken off, at any time.
 
@@ -70,18 +74,23 @@ def prune(database: Database, *, older_than: timedelta) -> Pruned:
         raise InvalidArgument("older_than", str(older_than), "give an age that is not negative")
     with database.transaction() as tx:
         ended, unused = retention.cutoff(tx, min(older_than, _EVER)), retention.cutoff(tx, _UNUSED)
+    agents = _all(database, lambda tx: retention.drop_agents(tx, before=ended))
+    dropped = files.drop(database) if files else None
     return Pruned(
-        agents=_all(database, lambda tx: retention.drop_agents(tx, before=ended)),
+        agents=agents,
         schedule_runs=_all(database, lambda tx: retention.drop_runs(tx, before=ended)),
         contexts=_sweep(database, before=unused),
         blobs=_all(database, lambda tx: retention.drop_blobs(tx, before=unused)),
+        file_versions=dropped.versions if dropped else 0,
+        files=dropped.files if dropped else 0,
+        objects=files.sweep(database) if files else 0,
     )
 
 
-def prune_quietly(database: Database, limits: LimitSettings) -> None:
+def prune_quietly(database: Database, limits: LimitSettings, files: Retention | None = None) -> None:
     """Prune as the settings say, and log what came of it."""
     try:
-        pruned = prune(database, older_than=timedelta(days=limits.retention_days))
+        pruned = prune(database, older_than=timedelta(days=limits.retention_days), files=files)
     except AiosError as error:
         log.warning("pruning: %s; the next ring goes on", error)
     else:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from aios.errors import InvalidArgument
 from aios.kernel.request import Request, nothing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
+    from aios.kernel.resources.llm import LLM
     from aios.kernel.values import JsonObject
+
+PART: Final = 4000
+"""Characters of a text that are summarised at once: what a small model can read."""
+
+MOST_PARTS: Final = 20
+_TOKENS_PER_WORD: Final = 2
 
 
 @dataclass(frozen=True)
@@ -27,11 +35,76 @@ class FileInfo:
     folder: bool = False
 
 
+@dataclass(frozen=True)
+class Hit:
+    """A file that a search found, with the part of it that fits best.
+
+    Attributes:
+        score: for comparing hits of one search only.
+        by: what found it: `words`, `meaning` or `both`.
+        heading: the file's name and the headings above the part.
+    """
+
+    path: str
+    version: int
+    score: float
+    by: str
+    heading: str
+    content: str
+    media_type: str
+    updated_at: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        hits: best first, each file once.
+        unindexed: files of the searched area whose newest version search does not know yet; 0: nothing was missed.
+    """
+
+    hits: tuple[Hit, ...]
+    unindexed: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """A share link: whoever has `link` may read the file until it expires or is revoked."""
+
+    link: str
+    id: str
+    path: str
+    version: int | None
+    expires_at: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is in a file, in short.
+
+    Attributes:
+        version: the version that was summarised.
+        kept: it was made before, for the same content.
+        characters: how much of the text was read; `of` it has so many.
+    """
+
+    text: str
+    version: int
+    kept: bool
+    characters: int
+    of: int
+
+
 class Storage:
     """`agent.storage`: files, every write of which is a version. A relative path is below the agent's own folder.
 
     Other areas are `/groups/<name>/...`, `/shared/...` and `/agents/<id>/...`, as far as the access rules let the agent.
     """
+
+    def __init__(self, llm: LLM) -> None:
+        """Give it the models that summaries are made by."""
+        self._llm = llm
 
     def write(self, path: str, content: str | bytes, *, expect: int | None = None) -> Request[FileInfo]:
         """Write a whole file as a new version.
@@ -71,7 +144,7 @@ class Storage:
         args = {"path": path, "version": version, "start": start, "encoding": "base64", **_given(length=length)}
         return Request("storage", "read", args, decode=lambda r: base64.b64decode(r[-1]["content"]))
 
-    def list(self, pattern: str = "**", *, folders: bool = False) -> Request[list[FileInfo]]:
+    def list(self, pattern: str = "**", *, folders: bool = False) -> Request[Sequence[FileInfo]]:
         """The files that match a glob pattern, by path: `*` and `?` stay within a name, `**` spans folders."""
         args = {"pattern": pattern, **({"folders": True} if folders else {})}
         return Request("storage", "list", args, decode=lambda r: [FileInfo(**f) for f in r[-1]])
@@ -84,12 +157,12 @@ class Storage:
         """What is known of a file or folder: version, size, media type, digest, times, whether search knows it."""
         return Request("storage", "stat", {"path": path})
 
-    def move(self, source: str, target: str, *, replace: bool = False) -> Request[list[FileInfo]]:
+    def move(self, source: str, target: str, *, replace: bool = False) -> Request[Sequence[FileInfo]]:
         """Move a file, or a folder with all that is in it. What is at the target is kept unless `replace` is set."""
         args = {"source": source, "target": target, "replace": replace}
         return Request("storage", "move", args, decode=lambda r: [FileInfo(**f) for f in r[-1]])
 
-    def copy(self, source: str, target: str, *, replace: bool = False) -> Request[list[FileInfo]]:
+    def copy(self, source: str, target: str, *, replace: bool = False) -> Request[Sequence[FileInfo]]:
         """Copy a file, or a folder with all that is in it; the contents are stored once."""
         args = {"source": source, "target": target, "replace": replace}
         return Request("storage", "copy", args, decode=lambda r: [FileInfo(**f) for f in r[-1]])
@@ -105,7 +178,7 @@ class Storage:
         args = {"path": path, **({"everything": True} if everything else {}), **_given(expect=expect)}
         return Request("storage", "delete", args, decode=nothing)
 
-    def history(self, path: str, *, limit: int = 100) -> Request[list[JsonObject]]:
+    def history(self, path: str, *, limit: int = 100) -> Request[Sequence[JsonObject]]:
         """The versions that are kept, newest first: when, by whom, by which operation, how large."""
         return Request("storage", "history", {"path": path, "limit": limit})
 
@@ -138,6 +211,85 @@ class Storage:
         """What changed between two versions of a text, as a unified diff; by default by the newest one."""
         args = {"path": path, **_given(old=old, new=new)}
         return Request("storage", "diff", args, decode=lambda r: str(r[-1]["diff"]))
+
+    def search(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        by: Literal["words", "meaning", "both"] = "both",
+        pattern: str = "**",
+        media_type: str | None = None,
+        after: datetime | None = None,
+        before: datetime | None = None,
+    ) -> Request[Found]:
+        """Files that fit a query, best first.
+
+        Args:
+            query: words, a question, a description.
+            k: how many files at most.
+            by: `words`: those with the query's words; `meaning`: those that mean something like it; or both, fused.
+            pattern: where to look, a glob pattern such as `/groups/staff/**/*.md`; by default the agent's own folder.
+            media_type: such as `text/markdown`.
+            after: changed then or later.
+            before: changed earlier.
+        """
+        args = {"query": query, "k": k, "by": by, "pattern": pattern}
+        instants = {name: at.isoformat() for name, at in (("after", after), ("before", before)) if at is not None}
+        args |= _given(media_type=media_type, **instants)
+        return Request("storage", "search", args, decode=lambda r: _found(r[-1]))
+
+    def index(self) -> Request[int]:
+        """Have search know all that was written until now, instead of in a moment; gives how many files are still left."""
+        return Request("storage", "index", {}, decode=lambda r: int(r[-1]["unindexed"]))
+
+    async def summarise(self, path: str, *, words: int = 100, model: str = "") -> Summary:
+        """What is in a text, in about so many words; made once for each content, long texts part by part.
+
+        Raises:
+            ContextOverflow: a part is more than the model can read.
+        """
+        asked: JsonObject = {"path": path, "words": words, "model": model}
+        found: JsonObject = await Request("storage", "summarise", asked)
+        text, version = found["text"], found["version"]
+        if found["summary"] is not None:
+            return Summary(found["summary"], version, kept=True, characters=0, of=0)
+        parts = [text[start : start + PART] for start in range(0, min(len(text), PART * MOST_PARTS), PART)]
+        told = [await self._short(part, words=words, model=model) for part in parts]
+        whole = told[0] if len(told) == 1 else await self._short("\n\n".join(told), words=words, model=model)
+        kept = {**asked, "digest": found["digest"], "content": whole}
+        await Request("storage", "keep_summary", kept)
+        return Summary(whole, version, kept=False, characters=min(len(text), PART * MOST_PARTS), of=len(text))
+
+    def share(self, path: str, *, seconds: float = 86400.0, version: int | None = None) -> Request[Link]:
+        """A link that lets anybody who has it read a file, for a time.
+
+        Args:
+            path: the file.
+            seconds: until it expires; a year at most.
+            version: which one; None: whatever is the newest when the link is opened.
+        """
+        args = {"path": path, "seconds": float(seconds), **_given(version=version)}
+        return Request("storage", "share", args, decode=lambda r: Link(**r[-1]))
+
+    def unshare(self, path: str, link: str) -> Request[None]:
+        """Let a link of a file (its `id` or `link`) open nothing any more."""
+        return Request("storage", "unshare", {"path": path, "link": link}, decode=nothing)
+
+    def links(self, path: str) -> Request[Sequence[JsonObject]]:
+        """The links to a file, newest first: until when, open, expired or revoked."""
+        return Request("storage", "links", {"path": path})
+
+    async def _short(self, text: str, *, words: int, model: str) -> str:
+        if not text.strip():
+            return ""
+        prompt = f"Summarise the following text in at most {words} words. Answer with the summary only.\n\n{text}"
+        reply = await self._llm.chat(prompt, model=model, max_tokens=_TOKENS_PER_WORD * words)
+        return reply.text.strip()
+
+
+def _found(result: JsonObject) -> Found:
+    return Found(tuple(Hit(**hit) for hit in result["hits"]), result["unindexed"])
 
 
 def _info(results: list[JsonObject]) -> FileInfo:

@@ -187,7 +187,8 @@ def test_a_file_is_moved_and_its_history_tells_where(disk):
     assert disk.text("sub/b") == "two"
     with pytest.raises(NotFound):
         disk("read", path="a")
-    assert [(v["op"], v["origin"]) for v in disk("history", path="a")][0] == ("move", f"to {disk.path('sub/b')}")
+    newest = disk("history", path="a")[0]
+    assert (newest["op"], newest["origin"]) == ("move", f"to {disk.path('sub/b')}")
     assert disk("history", path="sub/b")[0]["origin"] == f"{disk.path('a')} version 2"
     disk("rollback", path="a", versions=2)
     assert disk.text("a") == "one"
@@ -210,7 +211,7 @@ def test_a_folder_moves_and_is_copied_with_all_that_is_in_it(disk):
     disk("move", source="a/s", target="c")
     assert names(disk) == ["a/", "a/1", "b/", "b/1", "b/s/", "b/s/2", "b/s/t/", "b/s/t/3", "c/", "c/2", "c/t/", "c/t/3"]
     for target in ("b", "b/inside"):
-        with pytest.raises(InvalidArgument, match="it is .* itself, or in it"):
+        with pytest.raises(InvalidArgument, match="itself, or in it"):
             disk("move", source="b", target=target)
     with pytest.raises(NotFound):
         disk("move", source="none", target="x")
