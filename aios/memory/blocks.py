@@ -62,7 +62,7 @@ _LIST = text(
 _SUM = text(
     """
     SELECT count(*) AS blocks, COALESCE(sum(bytes), 0) AS bytes,
-           COALESCE(sum(bytes) FILTER (WHERE pinned), 0) AS pinned_bytes
+           COALESCE(sum(GREATEST(bytes, capacity)) FILTER (WHERE pinned), 0) AS pinned_bytes
     FROM memory_blocks WHERE namespace = :namespace AND value IS NOT NULL
     """
 )
@@ -145,7 +145,7 @@ def listing(tx: Transaction, namespace: str, pattern: str) -> list[Listed]:
 
 
 def totals(tx: Transaction, namespace: str) -> tuple[int, int, int]:
-    """How many blocks, their bytes, and the bytes of the pinned ones."""
+    """How many blocks, their bytes, and what the pinned ones may take."""
     row = tx.execute(_SUM, {"namespace": namespace}).one()
     return int(row.blocks), int(row.bytes), int(row.pinned_bytes)
 

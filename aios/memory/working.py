@@ -125,7 +125,7 @@ class WorkingMemory:
         """Pinned blocks never leave the cache, so they must leave room in it: up to the low mark is theirs."""
         room = int(self._settings.quota_bytes * self._settings.low)
         _, _, pinned_bytes = blocks.totals(tx, place)
-        others = pinned_bytes - (held.bytes if held.pinned else 0)
+        others = pinned_bytes - (max(held.bytes, held.capacity or 0) if held.pinned else 0)
         if others + coming > room:
             raise InvalidArgument(
                 "pinned block", name, f"pinned blocks may take {room} bytes, {others} are taken and this needs {coming}"
