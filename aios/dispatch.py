@@ -14,6 +14,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from aios import broker
+from aios.envelope import envelope
 from aios.errors import BrokerUnavailable
 from aios.kernel.words import LEAST_URGENT, Pool
 from aios.log import logger
@@ -69,6 +70,10 @@ class Publisher:
             worker_send_task_events=False,
             task_send_sent_event=False,
         )
+
+    def rings(self) -> tuple[str, str]:
+        """What a script in the same Redis needs to publish by itself: a message with marks, and the prefix of the queues."""
+        return envelope(self._app), str(BROKER_OPTIONS["global_keyprefix"])
 
     def publish(self, bells: Iterable[Bell]) -> None:
         """Publish each bell's chain.

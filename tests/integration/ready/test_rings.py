@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -39,8 +40,6 @@ def popped(client, key):
     headers = {name: value for name, value in message["headers"].items() if name not in CHANGING}
     body = message["body"]
     if message["properties"]["body_encoding"] == "base64":
-        import base64
-
         body = base64.b64decode(body).decode()
     return headers, json.loads(body), message["properties"]["priority"], message["properties"]["delivery_info"]
 
