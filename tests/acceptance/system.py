@@ -196,7 +196,7 @@ class System:
         """The settings that the processes have, for a client."""
         return Settings(
             data_dir=self.folder,
-            database_url=self.services.database_url,
+            database_url=self.services.application_url,  # as under `aios up`: no worker needs to own a table
             redis_url=self.services.redis_url,
             engine_url=self.engine_url,
         )
@@ -211,7 +211,7 @@ class System:
         """The environment of every process."""
         own = {
             "AIOS_DATA_DIR": str(self.folder),
-            "AIOS_DATABASE_URL": self.services.database_url,
+            "AIOS_DATABASE_URL": self.services.application_url,
             "AIOS_REDIS_URL": self.services.redis_url,
             "AIOS_ENGINE_URL": self.engine_url,
             "AIOS_EMBEDDER": "hashing",

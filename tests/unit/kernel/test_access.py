@@ -1,0 +1,163 @@
+"""The decision, against a naive model of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aios.errors import InvalidArgument
+from aios.kernel.access import Ask, Book, Rule, Subject, check_pattern, check_principal, covers, matches, touches
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+names = st.sampled_from(["a", "b", "c"])
+segments = st.sampled_from(["a", "b", "ab", "abc"])
+principals = st.builds("{}:{}".format, st.sampled_from(["agent", "tenant", "user", "group"]), names)
+operations = st.sampled_from(["read", "write", "*"])
+paths = st.lists(segments, min_size=1, max_size=3).map("/".join)
+resources = st.one_of(
+    st.builds("file:/{}/{}/{}".format, st.sampled_from(["agents", "groups", "shared"]), names, paths),
+    st.builds("memory:{}/{}".format, st.sampled_from(["agent", "group", "tenant"]), names),
+    st.builds("tool:{}".format, segments),
+    st.builds("agent:{}".format, names),
+)
+globs = st.lists(st.sampled_from(["a", "b", "ab", "*", "a*", "*b", "**"]), min_size=1, max_size=4).map("/".join)
+patterns = st.one_of(
+    st.just("*"),
+    resources,
+    st.builds("file:/{}".format, globs),
+    st.builds("file:/{}/{}".format, st.sampled_from(["agents", "groups", "shared", "*"]), globs),
+    st.builds("memory:{}".format, globs),
+    st.builds("tool:{}".format, globs),
+)
+rules = st.builds(
+    Rule,
+    principals,
+    operations,
+    patterns,
+    st.booleans(),
+    st.sampled_from([None, NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)]),
+)
+subjects = st.builds(Subject, names, names, st.sampled_from(["", "a", "b"]), st.frozensets(names, max_size=2))
+memberships = st.dictionaries(
+    st.builds("{}:{}".format, st.sampled_from(["agent", "tenant", "user"]), names), st.frozensets(names, max_size=2)
+)
+
+
+def regex(pattern):
+    """A pattern as a regular expression, written independently of the matcher."""
+    if pattern == "*":
+        return re.compile(r".*", re.DOTALL)
+    kind, _, rest = pattern.partition(":")
+    parts = rest.split("/")
+    text, first = re.escape(kind) + ":", True
+    for place, part in enumerate(parts):
+        if part == "**":
+            last = place == len(parts) - 1
+            if first:
+                text += ".*" if last else r"(?:[^/]*/)*"
+                first = True
+            else:
+                text += r"(?:/.*)?" if last else r"(?:/[^/]*)*"
+            continue
+        text += ("" if first else "/") + "[^/]*".join(re.escape(piece) for piece in part.split("*"))
+        first = False
+    return re.compile(text, re.DOTALL)
+
+
+def allowed(subject, ask, everything, groups_of):
+    """Who may do what, as one would say it."""
+    mine = {f"agent:{subject.agent}", f"tenant:{subject.tenant}"} | (
+        {f"user:{subject.owner}"} if subject.owner else set()
+    )
+    groups = set(subject.groups).union(*(groups_of.get(one, ()) for one in mine))
+    mine |= {f"group:{name}" for name in groups}
+    fitting = [
+        rule
+        for rule in everything
+        if rule.principal in mine
+        and rule.operation in ("*", ask.operation)
+        and (rule.expires_at is None or rule.expires_at > NOW)
+        and regex(rule.pattern).fullmatch(ask.resource)
+    ]
+    if any(not rule.allow for rule in fitting):
+        return False
+    own = [rf"memory:agent/{subject.agent}", rf"file:/agents/{subject.agent}/.*", rf"agent:{subject.agent}", r"tool:.*"]
+    own += [rf"memory:group/{name}" for name in groups] + [rf"file:/groups/{name}/.*" for name in groups]
+    return bool(fitting) or any(re.fullmatch(one, ask.resource) for one in own)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    subjects, st.builds(Ask, st.sampled_from(["read", "write"]), resources), st.lists(rules, max_size=8), memberships
+)
+def test_the_decision_is_that_of_the_naive_model(subject, ask, everything, groups_of):
+    book = Book(1, by_principal(everything), groups_of)
+    assert book.decide(subject, ask, now=NOW).allowed is allowed(subject, ask, everything, groups_of)
+
+
+def by_principal(everything):
+    found = {}
+    for rule in everything:
+        found.setdefault(rule.principal, []).append(rule)
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(patterns, resources)
+def test_a_pattern_matches_as_its_regular_expression_does(pattern, resource):
+    assert matches(pattern, resource) is bool(regex(pattern).fullmatch(resource))
+
+
+@settings(max_examples=100, deadline=None)
+@given(patterns, resources, paths)
+def test_what_touches_something_below_touches_the_whole_and_what_covers_the_whole_covers_all_below(
+    pattern, whole, below
+):
+    inner = f"{whole}/{below}"
+    if matches(pattern, inner):
+        assert touches(pattern, Ask("read", whole, whole=True))
+    if covers(pattern, Ask("read", whole, whole=True)):
+        assert matches(pattern, inner)
+
+
+def test_a_deny_of_a_part_denies_a_listing_of_the_whole():
+    rules = [Rule("tenant:t", "read", "file:/shared/**"), Rule("tenant:t", "*", "file:/shared/secret/**", allow=False)]
+    book, subject = Book(1, by_principal(rules)), Subject("a", "t")
+    assert not book.decide(subject, Ask("read", "file:/shared", whole=True), now=NOW).allowed
+    assert book.decide(subject, Ask("read", "file:/shared/open", whole=True), now=NOW).allowed
+    assert book.decide(subject, Ask("read", "file:/shared/plan.md"), now=NOW).allowed
+
+
+def test_no_pattern_makes_matching_slow():
+    pattern, resource = "file:/" + "*a" * 200 + "/" + "**/" * 150 + "b", "file:/" + "a" * 600 + "/" + "a/" * 300
+    began = time.perf_counter()
+    assert not matches(pattern, resource)
+    assert time.perf_counter() - began < 1.0
+
+
+def test_who_has_no_rules_pays_a_look_up():
+    """The rules of ten thousand others cost nothing."""
+    many = {f"agent:{n}": [Rule(f"agent:{n}", "read", "file:/shared/**")] * 10 for n in range(10_000)}
+    book, subject = Book(1, many), Subject("a", "t", "u", frozenset({"g"}))
+    ask = Ask("read", "file:/agents/a/x")
+    began = time.perf_counter()
+    for _ in range(1000):
+        book.decide(subject, ask, now=NOW)
+    assert (time.perf_counter() - began) / 1000 < 0.001
+
+
+@pytest.mark.parametrize("pattern", ["", "*:x", "file", "file:", "file:x", "disk:/x", "file:/" + "x" * 2000, None, 3])
+def test_what_is_no_pattern_is_refused(pattern):
+    with pytest.raises(InvalidArgument):
+        check_pattern(pattern)
+
+
+@pytest.mark.parametrize("principal", ["", "user", "user:", "root:x", "user: x", None, 3])
+def test_what_is_no_principal_is_refused(principal):
+    with pytest.raises(InvalidArgument):
+        check_principal(principal)
