@@ -37,8 +37,13 @@ class EngineLost(EngineFailed):
     """`EngineLost(core, text)`: the core failed under way, and another one can take over: at once, and no attempt is used."""
 
 
-class StateLost(EngineFailed):
+class StateLost(TransientError):
     """`StateLost(core, text)`: the KV state that a generation was to go on from is gone; it begins again."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        core, text = self.args
+        return f"engine {core!r} has lost a generation's state ({text}); it begins again"
 
 
 class Preempted(TransientError):

@@ -124,6 +124,7 @@ class Planner:
             effect=Effect.IDEMPOTENT,
             asks=request.messages is not None,
             seconds=self.llm_seconds,
+            limit_key=_model_key(args),
             tokens=_tokens(request),
         )
         calls.append(chat)
@@ -150,7 +151,14 @@ class Planner:
     def _refined(self, args: JsonObject, *, at: int) -> list[Call]:
         steps = refinement(at, namespace=args.get("namespace", ""), model=args.get("model", ""))
         return [
-            Call(step.pool, step.op, step.payload, seconds=self.llm_seconds, tokens=ASIDE_TOKENS)
+            Call(
+                step.pool,
+                step.op,
+                step.payload,
+                seconds=self.llm_seconds,
+                limit_key=_model_key(step.payload),
+                tokens=ASIDE_TOKENS,
+            )
             if step.pool is Pool.LLM
             else Call(step.pool, step.op, step.payload)
             for step in steps
@@ -180,8 +188,17 @@ class Planner:
 
 def _tokens(request: Request[object]) -> int:
     """About as many tokens as prompt and answer have: too many rather than too few, until its like has been seen."""
-    texts = [str(message.get("content", "")) for message in request.messages or ()] + [str(request.args.get("prompt", ""))]
-    return sum(map(len, texts)) // _CHARS_PER_TOKEN + int(request.args.get("sampling", {}).get("max_tokens") or _ANSWER_TOKENS)
+    texts = [str(message.get("content", "")) for message in request.messages or ()] + [
+        str(request.args.get("prompt", ""))
+    ]
+    return sum(map(len, texts)) // _CHARS_PER_TOKEN + int(
+        request.args.get("sampling", {}).get("max_tokens") or _ANSWER_TOKENS
+    )
+
+
+def _model_key(args: JsonObject) -> str | None:
+    """What limits calls that ask for a model: the slots of its cores. With fallbacks others may take them."""
+    return key_of(Pool.LLM, args["model"]) if args.get("model") and not args.get("fallbacks") else None
 
 
 def _waiting(request: Request[object]) -> Call:

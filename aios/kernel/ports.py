@@ -218,6 +218,15 @@ class Driver(Protocol):
 
 
 @runtime_checkable
+class Several(Protocol):
+    """A driver of several cores."""
+
+    async def narrowest(self, prompt: Prompt) -> Driver:
+        """The driver of that core with the smallest window among those that may be asked."""
+        ...
+
+
+@runtime_checkable
 class TokenCounter(Protocol):
     """Counts tokens exactly as a core does. A driver that can is one too."""
 

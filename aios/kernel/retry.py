@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aios.errors import AiosError, AttemptsSpent, EngineLost, EngineOverloaded, EngineUnreachable, ToolBusy
+from aios.errors import (
+    AiosError,
+    AttemptsSpent,
+    EngineLost,
+    EngineOverloaded,
+    EngineUnreachable,
+    Preempted,
+    ToolBusy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +66,8 @@ def decide(
     if isinstance(error, EngineOverloaded | ToolBusy):
         wait = float(error.args[-1])
         return Again(wait * (1 + random() / 4), counts=False)
-    if isinstance(error, EngineLost) and age_seconds < settings.outage_seconds:
+    lost = isinstance(error, EngineLost) and age_seconds < settings.outage_seconds
+    if lost or isinstance(error, Preempted):
         return Again(0.0, counts=False)
     if not error.retried:
         return Never(error)

@@ -120,7 +120,7 @@ class LLMExecutor:
             self._sink.end(call.id, call.attempt, "again" if error.retried else "failed", feed.rest)
             raise
         self._sink.end(call.id, call.attempt, "done", feed.rest)
-        told = outcome(generated, slices=journey.slices if journey else 0)
+        told = outcome(generated, slices=journey.slices if journey and generated.resume == "kv" else 0)
         return self._settled(journey, told) if journey is not None and journey.kept else told
 
     def _settled(self, journey: Journey, told: Outcome) -> Outcome:

@@ -11,21 +11,21 @@ import time
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
+import httpx2
 from huggingface_hub import AsyncInferenceClient
 
 from aios.errors import AiosError, EngineFailed, UnknownModel, did_you_mean
-from aios.kernel.ports import CoreInfo, Finish, Token
+from aios.kernel.ports import Boundary, CoreInfo, Finish, Token
 from aios.kernel.values import canonical, digest
 from aios.llm import parse
 from aios.llm.connection import Connection, lend
 from aios.llm.constrain import Constrained, constrain, plain, strict
 from aios.llm.counted import Counted, Templated
 from aios.llm.faults import translated
+from aios.llm.sliced import DROP_ROUTE, ROUTE, Asked, Sliced, event_of, failure
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-
-    import httpx2
 
     from aios.kernel.chat import Sampling, ToolSpec
     from aios.kernel.ports import Prompt
@@ -43,7 +43,8 @@ class TGIDriver:
 
     Attributes:
         name: the core's name, in errors and in the journal.
-        resume: a generation that was cut off starts again at its first token: TGI takes text, not states.
+        resume: a generation that was cut off starts again at its first token: TGI takes text, not states. Of a server that
+            has the local engine's extension `info` says otherwise.
     """
 
     resume: Literal["kv", "rerun", "none"] = "rerun"
@@ -65,7 +66,7 @@ class TGIDriver:
         self._info: tuple[float, CoreInfo] | None = None
         self._counted = Counted()
 
-    async def generate(self, prompt: Prompt) -> AsyncGenerator[Token | Finish, None]:
+    async def generate(self, prompt: Prompt) -> AsyncGenerator[Token | Boundary | Finish, None]:
         """Tokens as they come, then one `Finish`."""
         way = self._way(prompt)
         with translated(self.name, seconds=self._settings.token_seconds):
@@ -83,6 +84,7 @@ class TGIDriver:
                     model=str(said["model_id"]),
                     max_total_tokens=int(said["max_total_tokens"]),
                     max_concurrent=int(said["max_concurrent_requests"]),
+                    resume="kv" if (said.get("aios") or {}).get("resume") == "kv" else "rerun",
                 )
             self._info = (time.monotonic(), info)
         return self._info[1]
@@ -116,7 +118,7 @@ class TGIDriver:
 
     # --- the three ways to ask ------------------------------------------------------------------------------------------
 
-    def _way(self, prompt: Prompt) -> AsyncGenerator[Token | Finish, None]:
+    def _way(self, prompt: Prompt) -> AsyncGenerator[Token | Boundary | Finish, None]:
         if prompt.text is not None:
             return self._complete(prompt, prompt.text, schema=prompt.schema)
         if not prompt.tools:
@@ -126,7 +128,9 @@ class TGIDriver:
         asked = constrain(messages=prompt.messages, tools=prompt.tools, schema=prompt.schema)
         return self._complete(prompt, asked.text, schema=asked.schema, constrained=asked)
 
-    async def _chat(self, prompt: Prompt, messages: list[JsonObject]) -> AsyncGenerator[Token | Finish, None]:
+    async def _chat(
+        self, prompt: Prompt, messages: list[JsonObject]
+    ) -> AsyncGenerator[Token | Boundary | Finish, None]:
         """A conversation, through the server's own template; so tokens come with their ids."""
         said = await self._templated(prompt, messages)
         async with aclosing(self._complete(prompt, said.text, schema=prompt.schema, length=said.tokens)) as tokens:
@@ -164,9 +168,14 @@ class TGIDriver:
         schema: JsonObject | None,
         constrained: Constrained | None = None,
         length: int | None = None,
-    ) -> AsyncGenerator[Token | Finish, None]:
+    ) -> AsyncGenerator[Token | Boundary | Finish, None]:
         parameters = sampled(prompt.sampling)
-        parameters["max_new_tokens"] = prompt.sampling.max_tokens or await self._room(text, length)
+        limit = parameters["max_new_tokens"] = prompt.sampling.max_tokens or await self._room(text, length)
+        if prompt.slicing is not None and schema is None and (await self.info()).resume == "kv":
+            async with aclosing(self._sliced(prompt, text, parameters, limit)) as items:
+                async for item in items:
+                    yield item
+            return
         if schema is not None:
             parameters["grammar"] = {"type": "json", "value": strict(schema)}
         tokens: list[Token] = []
@@ -192,7 +201,41 @@ class TGIDriver:
             return
         raise EngineFailed(self.name, f"the stream broke off after {len(tokens)} tokens")
 
-    async def _native(self, prompt: Prompt) -> AsyncGenerator[Token | Finish, None]:
+    def _sliced(
+        self, prompt: Prompt, text: str, parameters: JsonObject, limit: int
+    ) -> AsyncGenerator[Token | Boundary | Finish, None]:
+        """The same in slices, by the local engine's extension."""
+        assert prompt.slicing is not None
+        chosen = {name: value for name, value in parameters.items() if name not in ("stop", "seed", "max_new_tokens")}
+        asked = Asked(
+            core=self.name,
+            send=lambda body: self._slice(prompt, body),
+            text=text,
+            parameters=chosen,
+            limit=limit,
+            stops=prompt.sampling.stop,
+            slicing=prompt.slicing,
+        )
+        return Sliced(asked).run()
+
+    async def _slice(self, prompt: Prompt, body: JsonObject) -> AsyncGenerator[JsonObject, None]:
+        lend(self._connection, valid=prompt.valid)
+        headers = {**self._key, **prompt.trace}
+        async with self._connection.stream("POST", self._url + ROUTE, json=body, headers=headers) as response:
+            if response.status_code == httpx2.codes.CONFLICT:
+                raise failure(self.name, response.json())
+            response.raise_for_status()
+            async for line in response.aiter_lines():
+                event = event_of(line)
+                if event is not None:
+                    yield event
+
+    async def forget(self, state: JsonObject) -> None:
+        """Have the server delete a state that nobody will go on from; if it cannot, the state ends by its age."""
+        with suppress(AiosError), translated(self.name, seconds=_HEALTH_SECONDS):
+            await self._ask("POST", DROP_ROUTE, json={"states": [state["id"]]})
+
+    async def _native(self, prompt: Prompt) -> AsyncGenerator[Token | Boundary | Finish, None]:
         """A conversation with tools by the server's own route; its tokens have no ids."""
         draft = parse.ChatDraft()
         async with self._hub(prompt) as hub:

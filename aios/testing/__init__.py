@@ -7,6 +7,17 @@ from aios.testing.driver import FakeDriver, Said
 from aios.testing.embedder import FakeEmbedder
 from aios.testing.objects import FakeObjects
 from aios.testing.sink import FakeSink
+from aios.testing.slices import FakeCheckpoints, FakeRivals
 from aios.testing.toolbox import FakeToolBox
 
-__all__ = ["FakeBlockCache", "FakeDriver", "FakeEmbedder", "FakeObjects", "FakeSink", "FakeToolBox", "Said"]
+__all__ = [
+    "FakeBlockCache",
+    "FakeCheckpoints",
+    "FakeDriver",
+    "FakeEmbedder",
+    "FakeObjects",
+    "FakeRivals",
+    "FakeSink",
+    "FakeToolBox",
+    "Said",
+]

@@ -7,14 +7,17 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Literal
 
-from aios.errors import AiosError, EngineRefused
+from aios.errors import AiosError, EngineRefused, StateLost
 from aios.kernel.chat import ToolCall, Usage
-from aios.kernel.ports import CoreInfo, Finish, Token
+from aios.kernel.ports import Boundary, CoreInfo, Finish, Token
+from aios.kernel.slices import Partial, seed_at
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from aios.kernel.ports import Prompt
+    from aios.kernel.slices import Slicing
+    from aios.kernel.values import JsonObject
 
 
 Said = str | ToolCall | AiosError
@@ -29,9 +32,9 @@ class FakeDriver:
         open: generations under way.
         token_seconds: time before each token.
         window_tokens: what prompt and reply may have together; more is refused, as engines do.
+        resume: with `kv` it keeps states, and answers in slices where it is asked to.
+        states: those that it keeps, by id: how many words it had said.
     """
-
-    resume: Literal["kv", "rerun", "none"] = "rerun"
 
     def __init__(
         self,
@@ -40,16 +43,19 @@ class FakeDriver:
         token_seconds: float = 0.0,
         name: str = "fake",
         window_tokens: int = 2048,
+        resume: Literal["kv", "rerun", "none"] = "rerun",
     ) -> None:
         self.name = name
+        self.resume = resume
+        self.states: dict[str, int] = {}
         self.asked: list[Prompt] = []
         self.open = 0
         self.token_seconds = token_seconds
         self.window_tokens = window_tokens
         self._answer = answer
 
-    async def generate(self, prompt: Prompt) -> AsyncGenerator[Token | Finish, None]:
-        """Tokens as they come, then one `Finish`."""
+    async def generate(self, prompt: Prompt) -> AsyncGenerator[Token | Boundary | Finish, None]:
+        """Tokens as they come, then one `Finish`; a `Boundary` after each slice."""
         self.asked.append(prompt)
         needed = await self.count(prompt) + (prompt.sampling.max_tokens or 1)
         if needed > self.window_tokens:
@@ -62,16 +68,42 @@ class FakeDriver:
             words = _pieces(said) if isinstance(said, str) else [said.name]
             limit = prompt.sampling.max_tokens or len(words)
             tokens = [Token(i, _word_id(word), word) for i, word in enumerate(words[:limit], start=1)]
+            slicing = prompt.slicing if self.resume == "kv" else None
+            said_before = self._goes_on(slicing)
             for token in tokens:
-                await asyncio.sleep(self.token_seconds)
+                await asyncio.sleep(self.token_seconds if token.index > said_before else 0)
                 yield token
+                if slicing and said_before < token.index < len(tokens) and token.index % slicing.tokens == 0:
+                    yield self._boundary(tokens[: token.index], slicing)
             yield _finish(said, tokens, cut=limit < len(words))
         finally:
             self.open -= 1
 
+    def _goes_on(self, slicing: Slicing | None) -> int:
+        done = slicing.done if slicing else None
+        if done is None:
+            return 0
+        if done.state is None or self.states.get(done.state["id"]) != len(done.tokens):
+            raise StateLost(self.name, "no such state")
+        return len(done.tokens)
+
+    def _boundary(self, tokens: Sequence[Token], slicing: Slicing) -> Boundary:
+        name = f"state-{len(self.states) + 1}"
+        self.states[name] = len(tokens)
+        number = len(tokens) // slicing.tokens
+        return Boundary(
+            Partial(number, tuple(tokens), {"id": name, "digest": "x"}),
+            fresh=slicing.tokens,
+            seed=seed_at(slicing.seed, len(tokens) - slicing.tokens),
+        )
+
+    async def forget(self, state: JsonObject) -> None:
+        """Delete a state."""
+        self.states.pop(state["id"], None)
+
     async def info(self) -> CoreInfo:
         """What the core says of itself."""
-        return CoreInfo(model="fake-model", max_total_tokens=self.window_tokens, max_concurrent=4)
+        return CoreInfo(model="fake-model", max_total_tokens=self.window_tokens, max_concurrent=4, resume=self.resume)
 
     async def count(self, prompt: Prompt) -> int:
         """A token per word or space, three per message, ten per tool."""

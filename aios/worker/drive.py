@@ -256,6 +256,8 @@ class _Issuer:
             program=self.program.name,
             declared=self.program.tools,
             llm_seconds=self.drive.settings.llm.deadline_seconds,
+            slice_tokens=self.drive.settings.llm.slice_tokens,
+            reply_tokens=self.drive.settings.llm.max_tokens,
         )
 
     def __call__(self, request: Request[Any]) -> Json | tuple[Call, ...]:

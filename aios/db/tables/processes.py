@@ -61,6 +61,7 @@ agents = Table(
     Index("ix_agents_driven", "driver", postgresql_where=text("driver IS NOT NULL")),
     Index("ix_agents_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     Index("ix_agents_created", "created_at"),
+    Index("ix_agents_live", "created_at", postgresql_where=text("finished_at IS NULL")),
     Index("ix_agents_forked_from", "forked_from", postgresql_where=text("forked_from IS NOT NULL")),
 )
 
@@ -144,7 +145,8 @@ checkpoints = Table(
     Column("slice", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("seed", BigInteger),
-    Column("tokens", ARRAY(Integer), nullable=False),
+    Column("tokens", ARRAY(Integer), nullable=False),  # of this slice alone, as is the text
+    Column("lengths", ARRAY(Integer), nullable=False),  # of each token's text, in characters
     Column("text", Text, nullable=False),
     Column("state_ref", JSONB),  # a KV state: engine, model hash, file, expiry; never the state itself
     instant("created_at", now=True),

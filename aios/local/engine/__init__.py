@@ -13,5 +13,6 @@ Where it differs from TGI, on purpose:
 - `watermark`, `adapter_id`, images, `/invocations` and `/vertex` are not there; `typical_p` is llama.cpp's own.
 - An engine without a model answers `/tokenize` by a tokenizer of its own (about three characters a token).
 - A request for several completions takes one permit, not one per prompt.
+- `/aios/slice` (`slicing`, `slots`, `states`) saves and restores KV states; `/info` says so under `aios`.
 - `router` in `/info` is `aios-engine`; a scripted engine has `/script` besides.
 """

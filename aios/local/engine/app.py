@@ -11,8 +11,16 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aios.local.engine import answer, chat, completions, control, description, native, replay, tokens
-from aios.local.engine.bodies import ChatBody, CompatBody, CompletionBody, GenerateBody, TokenizeBody
+from aios.local.engine import answer, chat, completions, control, description, native, replay, slicing, tokens
+from aios.local.engine.bodies import (
+    ChatBody,
+    CompatBody,
+    CompletionBody,
+    DropBody,
+    GenerateBody,
+    SliceBody,
+    TokenizeBody,
+)
 from aios.local.engine.engine import Rejection, read
 from aios.local.engine.refusal import Refusal
 from aios.local.engine.script import Script
@@ -56,6 +64,8 @@ def _generations(engine: Engine) -> list[Route]:
         _post(engine, "/v1/chat/completions", ChatBody, _replayed(chat.chat)),
         _post(engine, "/v1/completions", CompletionBody, _replayed(completions.completions)),
         _post(engine, "/", CompatBody, _replayed(native.compat)),
+        _post(engine, "/aios/slice", SliceBody, slicing.generate_slice),
+        _post(engine, "/aios/states/drop", DropBody, slicing.drop),
     ]
 
 

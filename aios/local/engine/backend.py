@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from aios.local.engine.call import Call, Grammar, Piece, Prompt, Token
+    from aios.local.engine.states import States
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +25,16 @@ class Backend(Protocol):
     """Produces tokens for validated calls; every method but `generate` is quick.
 
     `generate` returns a generator of batches of tokens. It ends with a special token (the end of the text) or after
-    `max_new_tokens`; closing it frees what the call held. A refusal before the first token is raised by the call of
-    `generate` itself, one in the middle by the generator.
+    `max_new_tokens`; closing it frees what the call held. A call that is a slice (`part`) saves its state after its last
+    token. A refusal before the first token is raised by the call of `generate` itself, one in the middle by the generator.
+
+    Attributes:
+        model: what it serves.
+        states: where it keeps KV states; None: it cannot, or is not to.
     """
 
     model: Model
+    states: States | None
 
     async def start(self) -> None:
         """Load what is needed; the engine listens after it."""

@@ -60,6 +60,35 @@ class CompatBody(GenerateBody):
     stream: bool = False
 
 
+class StateBody(_Body):
+    """A saved state: its name, and the digest of its file."""
+
+    id: str
+    digest: str
+
+
+class SliceBody(GenerateBody):
+    """`POST /aios/slice`: a native body, and where in its generation the slice begins.
+
+    Attributes:
+        generated: ids of the tokens before it.
+        state: in which they were evaluated; None with tokens before: they are evaluated again, which is not exact.
+        keep: save the state at the slice's end, if the generation does not end there.
+        drop: states that are deleted first.
+    """
+
+    generated: list[U32] = []
+    state: StateBody | None = None
+    keep: bool = True
+    drop: list[str] = []
+
+
+class DropBody(_Body):
+    """`POST /aios/states/drop`."""
+
+    states: list[str]
+
+
 class TextChunk(_Body):
     """A part of a message's content; parts that are no text are refused."""
 

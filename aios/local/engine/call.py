@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from aios.local.engine.states import Saved, StateRef
 
 
 class Token(NamedTuple):
@@ -55,6 +58,29 @@ class Grammar:
     source: str
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
+class Part:
+    """That a call is one slice of a generation: what went before it, and, set by the backend, what came of it.
+
+    Attributes:
+        generated: the ids of the tokens before it.
+        state: where those are evaluated already; None: they are evaluated again, which is not exact.
+        keep: save the state at its end.
+        saved: the state at its end; None: there is none to go on from.
+        ids: the tokens of the slice, where the stream could not tell all their ids.
+        restored: the state was read from its file: its slot had been given to somebody else.
+        restore_seconds: how long that took.
+    """
+
+    generated: tuple[int, ...] = ()
+    state: StateRef | None = None
+    keep: bool = False
+    saved: Saved | None = None
+    ids: tuple[int, ...] | None = None
+    restored: bool = False
+    restore_seconds: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One generation, validated: a backend may rely on every bound."""
@@ -65,3 +91,4 @@ class Call:
     sampling: Sampling = Sampling()
     grammar: Grammar | None = None
     top_n: int = 0
+    part: Part | None = None

@@ -32,8 +32,15 @@ def info(engine: Engine) -> Response:
             "version": VERSION,
             "sha": None,
             "docker_label": None,
+            **_extension(engine),
         }
     )
+
+
+def _extension(engine: Engine) -> dict[str, object]:
+    """How a half-done generation can go on here, for clients that know of more than TGI does."""
+    states = engine.backend.states
+    return {} if states is None else {"aios": {"resume": "kv", "states": states.fingerprint}}
 
 
 def health(engine: Engine) -> Response:

@@ -17,7 +17,10 @@ Finish = Literal["length", "eos_token", "stop_sequence"]
 
 
 class Generation:
-    """Passes a backend's tokens on until the first rule says stop; then `finish` is set and the backend is closed."""
+    """Passes a backend's tokens on until the first rule says stop; then `finish` is set and the backend is closed.
+
+    Of a slice the backend is not closed: it has a state to save, and ends by itself.
+    """
 
     def __init__(self, *, call: Call, source: AsyncGenerator[Sequence[Token], None]) -> None:
         self.call = call
@@ -56,9 +59,10 @@ class Generation:
                 taken = self._take(batch)
                 if taken:
                     yield taken
-                if self.finish is not None:
+                if self.finish is not None and self.call.part is None:
                     return
-        raise Refusal("incomplete_generation", "Incomplete generation")
+        if self.finish is None:
+            raise Refusal("incomplete_generation", "Incomplete generation")
 
     async def run(self) -> Generation:
         """All tokens at once."""
@@ -69,7 +73,7 @@ class Generation:
 
     def _take(self, batch: Sequence[Token]) -> list[Token]:
         taken: list[Token] = []
-        for token in batch:
+        for token in batch if self.finish is None else ():
             taken.append(token)
             self.tokens.append(token)
             self.finish = self._rule(token)

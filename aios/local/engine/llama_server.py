@@ -6,15 +6,17 @@ import importlib
 import importlib.util
 import os
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aios.errors import Misconfigured
+from aios.local.engine.states import fingerprint as digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PROMPT_CACHE_MIB = 256  # llama.cpp's own default is 8 GB
+_LONGEST_BATCH = 4096  # a longer prompt is read in several parts
 _HASHED_BYTES = 2 << 30  # a larger file would hold up the start for too long
 _CHUNK_BYTES = 1 << 20
 _QUIET = 1  # llama.cpp's verbosity: errors only
@@ -43,7 +45,7 @@ def packaged_model() -> Path:
     )
 
 
-def start(*, model: Path, slots: int, context: int, data_dir: Path | None) -> NativeServer:
+def start(*, model: Path, slots: int, context: int, states: Path | None) -> NativeServer:
     """Load a model and listen. Takes about a second for a small one.
 
     One core is left to others while tokens are generated; spinning threads would starve them, and be starved.
@@ -60,15 +62,23 @@ def start(*, model: Path, slots: int, context: int, data_dir: Path | None) -> Na
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.ctx_shift = False
-    params.cache_ram_mib = _PROMPT_CACHE_MIB
+    params.cache_ram_mib = 0  # each call names its slot, and then llama.cpp does not use it
+    params.kv_unified = False  # else what one slot holds changes the numbers of all others
+    # Where a prompt is cut into parts depends on what else is under way, and with the cut its numbers change.
+    params.n_batch = params.n_ubatch = min(_LONGEST_BATCH, context)
     params.verbosity = _QUIET
     params.endpoint_slots = True
-    if data_dir is not None:
-        saved = data_dir / "slots"
-        saved.mkdir(parents=True, exist_ok=True)
-        params.slot_save_path = f"{saved}/"
+    if states is not None:
+        params.slot_save_path = f"{states}/"
     server: NativeServer = native.Server(params)
     return server
+
+
+def fingerprint(model: Path, *, sha: str | None) -> str:
+    """What states of this model, made by this version of llama.cpp, are known by."""
+    about = model.stat()
+    known = sha or f"{model.resolve()} {about.st_size} {about.st_mtime_ns}"
+    return digits("llama", known, version("xllamacpp"))
 
 
 def digest(path: Path) -> str | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import json
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Final, NotRequired, TypedDict
 
 from aios.local.engine.call import Token
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aios.local.engine.call import Call, Grammar
     from aios.local.engine.gguf import Vocabulary
 
@@ -15,6 +18,11 @@ if TYPE_CHECKING:
 _SEEDS = (1 << 32) - 1
 # Room for the rest of a character: tokens that end inside of one are sent only with the token that ends it.
 _SPARE_TOKENS = 3
+UNKNOWN: Final = -1
+"""Stands for the id of a token that llama.cpp did not tell."""
+
+_LONGEST_CHARACTER = 4  # tokens that one character can take
+
 # As TGI's grammars: at most one space between the parts of JSON, or a small model writes spaces without an end.
 _JSON_STYLE = {"x-guidance": {"whitespace_pattern": " ?"}}
 
@@ -50,15 +58,20 @@ class Event(TypedDict):
     error: NotRequired[dict[str, object]]
 
 
-def request(call: Call) -> dict[str, object]:
-    """The body for `/completion`. Values that llama.cpp would choose by itself are set to TGI's."""
-    sampling = call.sampling
+def request(call: Call, *, slot: int) -> dict[str, object]:
+    """The body for `/completion`. Values that llama.cpp would choose by itself are set to TGI's.
+
+    A slice ends exactly where it should: tokens beyond it would stand in its state.
+    """
+    sampling, part = call.sampling, call.part
+    prompt = [*call.prompt.ids, *(part.generated if part else ())]
     body: dict[str, object] = {
-        "prompt": list(call.prompt.ids),
-        "n_predict": call.max_new_tokens + _SPARE_TOKENS,
+        "prompt": prompt,
+        "id_slot": slot,
+        "n_predict": call.max_new_tokens + (0 if part else _SPARE_TOKENS),
         "stream": True,
         "return_tokens": True,
-        "cache_prompt": True,
+        "cache_prompt": part is None or part.state is not None,
         "n_probs": max(1, call.top_n),
         "temperature": 0.0 if sampling.greedy else sampling.temperature or 1.0,
         "top_k": sampling.top_k or 0,
@@ -66,7 +79,7 @@ def request(call: Call) -> dict[str, object]:
         "typical_p": sampling.typical_p or 1.0,
         "min_p": 0.0,
         "repeat_penalty": sampling.repetition_penalty or 1.0,
-        "repeat_last_n": call.prompt.tokens + call.max_new_tokens,  # TGI looks back over everything
+        "repeat_last_n": len(prompt) + call.max_new_tokens,  # TGI looks back over everything
         "frequency_penalty": sampling.frequency_penalty or 0.0,
         "seed": sampling.seed % _SEEDS,
     }
@@ -119,6 +132,28 @@ def tokens(event: Event, *, sent: int, vocabulary: Vocabulary) -> list[Token]:
         found += _withheld(event, token_id, missing=event["tokens_predicted"] - sent - 1, vocabulary=vocabulary)
         found.append(Token(token_id, text, probability["logprob"], special=special, top=top))
     return found
+
+
+class Speller:
+    """Spells the tokens of a slice by their bytes: a slice may begin inside a character, which llama.cpp cannot tell."""
+
+    def __init__(self, vocabulary: Vocabulary, before: Sequence[int]) -> None:
+        """Begin behind these tokens."""
+        self._vocabulary = vocabulary
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for token_id in before[-_LONGEST_CHARACTER:]:
+            self._text(token_id)
+
+    def spelt(self, tokens: Sequence[Token], event: Event, *, sent: int) -> list[Token]:
+        """The tokens of an event with their texts; those at the end of a slice whose ids it does not tell are unknown."""
+        found = [token if token.special else token._replace(text=self._text(token.id)) for token in tokens]
+        missing = event["tokens_predicted"] - sent - len(tokens) if event["stop"] else 0
+        return found + [Token(UNKNOWN, "", None)] * missing
+
+    def _text(self, token_id: int) -> str:
+        if token_id in self._vocabulary.control:
+            return ""
+        return self._decoder.decode(self._vocabulary.pieces[token_id])
 
 
 def _withheld(event: Event, last: int, *, missing: int, vocabulary: Vocabulary) -> list[Token]:

@@ -33,7 +33,14 @@ def _model(parser: argparse.ArgumentParser) -> None:
     add("--model-path", type=Path, default=None, help="a GGUF file; default: the small model of the local extra")
     add("--slots", type=int, default=4, help="sequences decoded together")
     add("--context", type=int, default=2048, help="tokens of prompt and answer together, per slot")
-    add("--data-dir", type=Path, default=None, help="where the backend keeps files")
+    add("--data-dir", type=Path, default=None, help="where the backend keeps files, KV states among them")
+    add("--state-megabytes", type=int, default=4096, help="KV states on disk at most; 0: none are kept")
+    add(
+        "--state-seconds",
+        type=float,
+        default=3600.0,
+        help="a KV state that nobody came back for is deleted after so long",
+    )
 
 
 def _made_up(parser: argparse.ArgumentParser) -> None:

@@ -20,6 +20,7 @@ from aios.local.engine.metrics import Metrics
 from aios.local.engine.script import Script
 from aios.local.engine.scripted import Scripted
 from aios.local.engine.simulated import Simulated, Timing
+from aios.local.engine.states import Room, States, fingerprint
 
 if TYPE_CHECKING:
     import argparse
@@ -93,7 +94,8 @@ def _backend(options: argparse.Namespace) -> Backend:
         model = options.model_path or packaged_model()
         if not model.is_file():
             raise Misconfigured(f"no model file at {model}", "name a GGUF file by --model-path")
-        return Llama(model=model, slots=options.slots, context=options.context, data_dir=options.data_dir)
+        room = Room(options.state_megabytes * 1_000_000, options.state_seconds)
+        return Llama(model=model, slots=options.slots, context=options.context, data_dir=options.data_dir, room=room)
     timing = Timing(
         slots=options.slots,
         prefill_tokens_per_second=options.prefill_tokens_per_second,
@@ -101,7 +103,13 @@ def _backend(options: argparse.Namespace) -> Backend:
         step_per_sequence_ms=options.step_per_sequence_ms,
         zero=options.zero_latency,
     )
-    return Simulated(timing=timing, context=options.context, seed=options.seed, answer_tokens=options.answer_tokens)
+    states = None
+    if options.data_dir is not None and options.state_megabytes:
+        room = Room(options.state_megabytes * 1_000_000, options.state_seconds)
+        states = States(options.data_dir / "slots", fingerprint=fingerprint("simulated", options.seed), room=room)
+    return Simulated(
+        timing=timing, context=options.context, seed=options.seed, answer_tokens=options.answer_tokens, states=states
+    )
 
 
 def _script(options: argparse.Namespace) -> Script:

@@ -4,6 +4,9 @@ Time is prefill = prompt tokens / P and one decode step = alpha + beta x (sequen
 sequences are decoded together, the rest waits first come, first served. Text is token i = H(seed, prompt and all tokens
 before i) over a small vocabulary: a lost, doubled or altered token changes everything after it. H runs over text, so a
 prompt that ends with tokens generated before continues as the uninterrupted generation would.
+
+A slice's tokens come from a hidden state instead, a chain of digests that its file holds. Tokens that are evaluated again
+leave it as a real model's rounding does: sometimes as it was, sometimes not.
 """
 
 from __future__ import annotations
@@ -11,21 +14,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import product
 from typing import TYPE_CHECKING
 
 from aios.local.engine import packed, schema
 from aios.local.engine.call import Token
+from aios.local.engine.chain import END, VOCABULARY, Chain
 from aios.local.engine.unmodelled import Unmodelled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from aios.local.engine.call import Call
-
-_WORDS = tuple(" " + a + b for a, b in product("bdfgklmnprstvz"[:8], "aeiouyhw"))
-_VOCABULARY = tuple(Token(packed.encode(word), word, -0.5) for word in _WORDS)
-_END = Token(packed.EOS_ID, packed.EOS_TEXT, 0.0, special=True)
+    from aios.local.engine.states import States
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +109,12 @@ class Simulated(Unmodelled):
     `answer_tokens` is the length at which an answer ends by itself; 0 leaves it to `max_new_tokens`.
     """
 
-    def __init__(self, *, timing: Timing, context: int, seed: int = 0, answer_tokens: int = 0) -> None:
+    def __init__(
+        self, *, timing: Timing, context: int, seed: int = 0, answer_tokens: int = 0, states: States | None = None
+    ) -> None:
         super().__init__(name="aios/simulated", context=context)
+        self.states = states
+        self._slices = Chain(states, seed=seed, answer_tokens=answer_tokens)
         self._timing = timing
         self._seed = seed
         self._answer_tokens = answer_tokens
@@ -128,7 +132,8 @@ class Simulated(Unmodelled):
         yield list(self._tokens(call))
 
     async def _in_time(self, call: Call) -> AsyncGenerator[Sequence[Token], None]:
-        sequence = self._batcher.enter(prompt_tokens=call.prompt.tokens)
+        restored = call.part is not None and call.part.state is not None
+        sequence = self._batcher.enter(prompt_tokens=1 if restored else call.prompt.tokens)
         try:
             for token in self._tokens(call):
                 await sequence.steps.acquire()
@@ -139,6 +144,8 @@ class Simulated(Unmodelled):
     def _tokens(self, call: Call) -> Iterator[Token]:
         if call.grammar is not None:
             return constrained(call)
+        if call.part is not None:
+            return self._slices.tokens(call, call.part)
         own = self._answer_tokens or call.max_new_tokens
         seed = self._seed if call.sampling.greedy else call.sampling.seed
         return babble(
@@ -150,11 +157,11 @@ def babble(*, seed: int, prompt: str, tokens: int, limit: int) -> Iterator[Token
     """`tokens` tokens of deterministic text, and the end of the text if `limit` leaves room for it."""
     state = blake2b(f"{seed}:{prompt}".encode(), digest_size=8)
     for _ in range(tokens):
-        token = _VOCABULARY[state.copy().digest()[0] % len(_VOCABULARY)]
+        token = VOCABULARY[state.copy().digest()[0] % len(VOCABULARY)]
         state.update(token.text.encode())
         yield token
     if tokens < limit:
-        yield _END
+        yield END
 
 
 def constrained(call: Call) -> Iterator[Token]:
@@ -169,4 +176,4 @@ def spell(text: str, *, limit: int) -> Iterator[Token]:
     for part in parts[:limit]:
         yield Token(packed.encode(part), part, -0.5)
     if len(parts) < limit:
-        yield _END
+        yield END

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aios.local.engine.call import Grammar, Piece, Prompt
+    from aios.local.engine.states import States
 
 
 class Unmodelled:
@@ -18,6 +19,7 @@ class Unmodelled:
 
     def __init__(self, *, name: str, context: int) -> None:
         self.model = Model(id=name, sha=None, max_total_tokens=context)
+        self.states: States | None = None
 
     async def start(self) -> None:
         """Nothing to load."""

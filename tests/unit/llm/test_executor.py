@@ -47,7 +47,7 @@ def wait_until(condition):
 
 def test_a_generation_becomes_a_result_and_a_message_that_the_program_decodes(executors):
     done = executors(FakeDriver("two words")).perform(claimed())
-    assert done.result == {"finish_reason": "stop"}
+    assert done.result == {"finish_reason": "stop", "resume": "rerun"}
     assert done.message == {"role": "assistant", "content": "two words"}
     answer = reply({**done.result, "message": done.message, "usage": vars(done.usage), "core": done.core})
     assert (answer.text, answer.usage.total, answer.core) == ("two words", 4, "fake-model")

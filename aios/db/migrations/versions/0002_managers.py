@@ -281,8 +281,12 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("forked_from IS NOT NULL"),
     )
+    op.create_index(
+        "ix_agents_live", "agents", ["created_at"], unique=False, postgresql_where=sa.text("finished_at IS NULL")
+    )
     op.create_foreign_key(op.f("fk_agents_forked_from_agents"), "agents", "agents", ["forked_from"], ["id"])
     op.alter_column("blobs", "data", existing_type=postgresql.BYTEA(), nullable=True)
+    op.add_column("checkpoints", sa.Column("lengths", postgresql.ARRAY(sa.Integer()), nullable=False))
     op.add_column("file_versions", sa.Column("op", sa.Text(), server_default=sa.text("'write'"), nullable=False))
     op.add_column("file_versions", sa.Column("origin", sa.Text(), nullable=True))
     op.add_column("file_versions", sa.Column("agent_id", sa.UUID(), nullable=True))
@@ -374,8 +378,10 @@ def downgrade() -> None:
     op.drop_column("file_versions", "agent_id")
     op.drop_column("file_versions", "origin")
     op.drop_column("file_versions", "op")
+    op.drop_column("checkpoints", "lengths")
     op.alter_column("blobs", "data", existing_type=postgresql.BYTEA(), nullable=False)
     op.drop_constraint(op.f("fk_agents_forked_from_agents"), "agents", type_="foreignkey")
+    op.drop_index("ix_agents_live", table_name="agents", postgresql_where=sa.text("finished_at IS NULL"))
     op.drop_index("ix_agents_forked_from", table_name="agents", postgresql_where=sa.text("forked_from IS NOT NULL"))
     op.drop_column("agents", "forked_at")
     op.drop_column("agents", "forked_generation")

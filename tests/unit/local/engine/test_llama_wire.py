@@ -52,7 +52,8 @@ def test_bytes_are_spelt_in_exactly_so_many_tokens(text):
 
 def test_what_llama_would_choose_itself_is_set_to_tgis():
     body = request(
-        Call(prompt=Prompt("x", 1, (5,)), max_new_tokens=4, sampling=Sampling(greedy=False, seed=(1 << 32) - 1))
+        Call(prompt=Prompt("x", 1, (5,)), max_new_tokens=4, sampling=Sampling(greedy=False, seed=(1 << 32) - 1)),
+        slot=2,
     )
     assert (body["temperature"], body["top_k"], body["top_p"], body["min_p"], body["seed"]) == (1.0, 0, 1.0, 0.0, 0)
     assert body["prompt"] == [5]
