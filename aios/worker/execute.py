@@ -11,11 +11,19 @@ from aios.access.gate import Gate, Parked
 from aios.db import approvals, recovery, syscalls
 from aios.db.syscalls import Link
 from aios.dispatch import agent_bell, chain_bell
-from aios.errors import AiosError, EngineOverloaded, FinalError, Ignored, OutcomeUnknown
+from aios.errors import (
+    AiosError,
+    BrokerUnavailable,
+    EngineOverloaded,
+    FinalError,
+    Ignored,
+    OutcomeUnknown,
+    Preempted,
+)
 from aios.kernel.ids import new_token
 from aios.kernel.ports import Claimed, Executor, MayStick, Outcome
 from aios.kernel.retry import Again, decide
-from aios.kernel.words import SyscallState
+from aios.kernel.words import Pool, SyscallState
 from aios.log import logger
 from aios.ready import Done
 from aios.worker.patience import patiently
@@ -31,6 +39,9 @@ if TYPE_CHECKING:
     from aios.worker.incarnation import Incarnation
 
 log = logger(__name__)
+
+_CONFIRMED = frozenset({Pool.LLM, Pool.TOOL})
+"""Pools whose grants stand for something that others may have by now; elsewhere they are a window before the workers."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,8 @@ class Execution:
     def _perform(self, call: Claimed) -> Outcome | AiosError | Parked:
         if not call.valid():  # this process was stopped since: by now it may be somebody else's
             raise Ignored
+        if not self._confirmed(call):
+            return Preempted(call.pool, 0)
         try:
             passed = Gate(self.database, self.settings.access).admit(call)
             if isinstance(passed, Parked):
@@ -96,6 +109,15 @@ class Execution:
         except Exception as error:
             log.exception("%s.%s %s raised", call.pool, call.op, call.id)
             return FinalError(f"{type(error).__name__}: {error}")
+
+    def _confirmed(self, call: Claimed) -> bool:
+        """Whether its grant still holds: a message may have been under way for longer than that."""
+        if call.pool not in _CONFIRMED:
+            return True
+        try:
+            return self.dispatch.ready.confirm(str(call.id), lease_seconds=self.settings.worker.lease_seconds)
+        except BrokerUnavailable:  # nobody else is granted anything either
+            return True
 
     def _end(self, call: Claimed, outcome: Outcome | AiosError | Parked) -> Settled | None:
         """Write the outcome, however long Postgres takes: a finished answer is not dropped, and nobody can take it over."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from aios.db import workers
 from aios.errors import AiosError
 from aios.kernel.ids import new_token
+from aios.kernel.words import Pool
 from aios.log import logger
 from aios.worker import host
 
@@ -177,8 +178,13 @@ class Incarnation:
 
     def renew(self) -> None:
         """Keep the grants of what is executed here."""
-        held = [(call.pool, str(call.id)) for call in self.held()]
-        self._ready.renew(held, lease_seconds=self._settings.lease_seconds)
+        held = self.held()
+        grants = [(call.pool, str(call.id)) for call in held]
+        gone = set(self._ready.renew(grants, lease_seconds=self._settings.lease_seconds))
+        for call in held:  # this process was stopped: a slot of the engine that others have by now is left to them
+            if call.pool == Pool.LLM and str(call.id) in gone:
+                log.warning("llm %s: its place went to another one; it is stopped and waits again", call.id)
+                self._on_lost(call.id)
 
     def _begin_anew(self) -> None:
         """Declared dead: every claim so far is, or soon will be, somebody else's."""

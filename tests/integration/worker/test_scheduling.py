@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from uuid import UUID
+
 import pytest
 import redis
 
 from aios.errors import CallTooLarge
 from aios.kernel.chat import Usage
+from aios.kernel.ids import new_token
 from aios.kernel.plan import ToolInfo
 from aios.kernel.ports import Outcome
 from aios.kernel.program import program
@@ -24,7 +28,11 @@ async def uses(agent, task):
 
 
 class Answers:
+    def __init__(self):
+        self.answered = []
+
     def perform(self, call):
+        self.answered.append(str(call.id))
         message = {"role": "assistant", "content": "yes"}
         return Outcome(result={"finish_reason": "stop"}, message=message, usage=Usage(10, 20), core="scripted")
 
@@ -77,10 +85,7 @@ def test_another_policy_puts_what_waits_into_its_order(world):
         assert world.ready.policy()["name"] == policy
         released(world, "llm", 1)
         (bell,) = world.recorder.bells
-        assert (
-            world.client.journal(first)[0]["id"] == bell.links[0][2]
-            or str(world.client.journal(first)[0]["id"]) == bell.links[0][2]
-        )
+        assert bell.links[0][2] == str(world.client.journal(first)[0]["id"])
         world.recorder.bells.clear()
         held_back(world, "llm")
         world.ready.clear()  # as if Redis had been wiped: the grant above is forgotten
@@ -121,6 +126,50 @@ def test_a_wipe_forgets_neither_who_waits_nor_what_was_had(world):
     released(world, "llm", 1)
     world.run()
     assert [world.client.result(agent, timeout=0).value for agent in (first, second)] == ["yes", "yes"]
+
+
+def test_a_grant_that_went_to_another_meanwhile_starts_nothing_and_its_syscall_waits_again(world):
+    held_back(world, "llm")
+    agents = [world.client.submit("asks", f"{n}") for n in range(2)]
+    drive(world)
+    released(world, "llm", 1)
+    (late,) = world.recorder.bells
+    world.client.nice(agents[1], 0)
+    world.ready.renew([("llm", late.id)], lease_seconds=0.01)
+    time.sleep(0.05)
+    world.dispatch.ring(keys=["llm"])
+    other = world.recorder.bells[-1]
+    assert other.id != late.id
+    world.ready.renew([("llm", other.id)], lease_seconds=60)
+    world.answer(late)
+    assert world.executors["llm"].answered == []
+    assert world.client.journal(agents[0])[0]["state"] == "queued"
+    world.answer(other)
+    world.run()
+    assert [world.client.result(agent, timeout=0).value for agent in agents] == ["yes", "yes"]
+    assert [row["errors"] for agent in agents for row in world.client.journal(agent)] == [0, 0]
+
+
+def test_a_call_whose_place_another_has_is_stopped_when_its_grant_is_renewed(world):
+    lost = []
+    world.incarnation._on_lost = lost.append
+    held_back(world, "llm")
+    agents = [world.client.submit("asks", f"{n}") for n in range(2)]
+    drive(world)
+    released(world, "llm", 1)
+    (first,) = world.recorder.bells
+    call = world.execution._claim(UUID(first.id), "llm", token := new_token())
+    with world.incarnation.holding(token):
+        world.incarnation.hold(call)
+        world.incarnation.renew()
+        assert lost == []
+        world.ready.renew([("llm", first.id)], lease_seconds=0.01)
+        world.client.nice(agents[1], 0)
+        time.sleep(0.05)
+        world.dispatch.ring(keys=["llm"])
+        world.ready.renew([("llm", world.recorder.bells[-1].id)], lease_seconds=60)
+        world.incarnation.renew()
+    assert lost == [UUID(first.id)]
 
 
 def test_a_call_that_no_minute_has_tokens_for_fails_and_says_so(world):
