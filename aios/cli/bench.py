@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(help="Measure this machine: ratios against baselines of the same run.", no_args_is_help=True)
     group.command()(overhead)
     group.command()(policies)
+    group.command()(tools)
     app.add_typer(group, name="bench", rich_help_panel="System")
 
 
@@ -50,6 +51,21 @@ def policies(
     """
     page = ["--markdown", str(markdown.resolve())] if markdown else []
     _run("policies", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *page])
+
+
+def tools(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Half a minute instead of a few.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Limits of tools: never exceeded, never leaked, and how much of what they allow is used (E7).
+
+    Twenty tools of one to eight calls at once, 250 agents that want them all, workers killed at random. It ends with 1 if a
+    limit was exceeded, a call lost or a permit leaked.
+
+    Example: aios bench tools --quick --json
+    """
+    _run("tools", [*(["--quick"] if quick else []), *(["--json"] if as_json else [])])
 
 
 def _run(name: str, options: list[str]) -> None:

@@ -156,7 +156,9 @@ def serve(
 ) -> None:
     """Serve the tools, a memory and files by MCP on standard input and output; other programs start it.
 
-    Example, in a client's configuration: {"command": "aios", "args": ["mcp", "serve", "--tool", "calculator"]}
+    A client is told the command and its arguments.
+
+    Example: aios mcp serve --tool calculator --tool clock
     """
     try:
         import anyio

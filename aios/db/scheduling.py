@@ -27,6 +27,13 @@ _PUBLISH_SLOTS = text(
     """
 )
 
+_PUBLISH_LIMIT = text(
+    """
+    INSERT INTO limits (key, slots) VALUES (:key, :slots)
+    ON CONFLICT (key) DO UPDATE SET slots = excluded.slots WHERE NOT limits.chosen
+    """
+)
+
 _CHOOSE = text(
     """
     INSERT INTO scheduler (one, policy, parameters, chosen) VALUES (true, :policy, :parameters, true)
@@ -85,6 +92,12 @@ def publish(tx: Transaction, *, policy: str, parameters: Mapping[str, float], sl
     """Tell all workers what this one's configuration says; what an operator has chosen stays."""
     tx.execute(_PUBLISH_POLICY, {"policy": policy, "parameters": dict(parameters)})
     tx.execute(_PUBLISH_SLOTS, {"slots": slots})
+
+
+def publish_limits(tx: Transaction, limits: Mapping[str, int]) -> None:
+    """Tell all workers how many grants keys may have at once, such as `tool:browser`; what an operator has chosen stays."""
+    for key, slots in sorted(limits.items()):
+        tx.execute(_PUBLISH_LIMIT, {"key": key, "slots": slots})
 
 
 def choice(tx: Transaction) -> Choice:

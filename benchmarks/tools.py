@@ -1,0 +1,241 @@
+"""Limits of tools (E7): twenty tools of one to eight calls at once, many agents that want them all, workers killed at random.
+
+Every call of a tool is written down by the tool itself, with its process and the machine's monotonic clock, so that what ran
+at once is a fact of the tools and not of the kernel that is measured. Ideal is what the limits alone would allow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
+
+import redis
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.fleet import Fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+LIMITS = {f"stub{n:02}": 1 + n % 8 for n in range(20)}  # as in stubs/tools.py
+WORKERS, THREADS = 3, 32  # more places than permits: what limits is the tools
+_WAIT_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+        agents: each calls four tools side by side.
+        seconds: that a call takes.
+        kills: processes that are killed in the second part.
+    """
+
+    agents: int
+    seconds: float
+    kills: int
+
+    @classmethod
+    def of(cls, *, quick: bool) -> Plan:
+        """Half a minute, or a few."""
+        return cls(100, 1.5, 3) if quick else cls(250, 3.0, 20)
+
+
+class Interval(NamedTuple):
+    """One call of a tool, from its own notes; `ended` is None for one that was killed."""
+
+    tool: str
+    number: int
+    pid: int
+    begun: float
+    ended: float | None
+
+
+class TollFleet(Fleet):
+    """A system whose workers have the stub tools."""
+
+    notes: Path
+    seconds: float
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What every process of this system gets."""
+        return {
+            **super().environment,
+            "AIOS_TOOLS__PATH": str(Path(__file__).with_name("stubs")),
+            "AIOS_BENCH_FOLDER": str(self.notes),
+            "AIOS_BENCH_SECONDS": str(self.seconds),
+            "AIOS_EMBEDDER": "hashing",
+        }
+
+    def hire(self, name: str) -> None:
+        """Start a worker of the pool `tool`."""
+        self.worker(name, queues="tool", concurrency=THREADS)
+
+    def kill(self, name: str) -> int:
+        """SIGKILL a worker; gives its pid."""
+        child = self._units[name].child
+        assert child is not None
+        os.kill(child.pid, signal.SIGKILL)
+        self.stop(name)
+        return child.pid
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it; 0 when every rule held."""
+    parser = argparse.ArgumentParser(prog="aios bench tools", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="half a minute instead of a few")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--seed", type=int, default=7, help="of who calls what, and who is killed when")
+    options = parser.parse_args(arguments)
+    console = Console(stderr=True, quiet=options.json)
+    with tempfile.TemporaryDirectory(prefix="aios-bench-") as folder:
+        found = measure(Path(folder), Plan.of(quick=options.quick), console, seed=options.seed)
+    if options.json:
+        print(json.dumps(found, indent=2))
+    else:
+        show(found)
+    return 0 if all(part["exceeded"] == part["lost"] == part["leaked"] == 0 for part in found.values()) else 1
+
+
+def measure(folder: Path, plan: Plan, console: Console, *, seed: int) -> dict[str, dict[str, float]]:
+    """Both parts of the experiment, on one system."""
+    with TollFleet(folder, slots=1, engine=("--zero-latency",)) as fleet:
+        fleet.seconds, fleet.notes = plan.seconds, folder / "notes"
+        fleet.notes.mkdir()
+        fleet.worker("agent", queues="agent", concurrency=4)
+        for n in range(WORKERS):
+            fleet.hire(f"tool{n}")
+        _run(fleet, _tasks(8, Random(seed)))  # connections plan their statements on the first uses
+        with console.status(f"{plan.agents} agents, no faults"):
+            calm = _part(fleet, plan, Random(seed), kills=0)
+        with console.status(f"{plan.agents} agents, {plan.kills} workers killed"):
+            struck = _part(fleet, plan, Random(seed + 1), kills=plan.kills)
+    return {"calm": calm, "struck": struck}
+
+
+def _part(fleet: TollFleet, plan: Plan, random: Random, *, kills: int) -> dict[str, float]:
+    for log in fleet.notes.iterdir():
+        log.unlink()
+    tasks = _tasks(plan.agents, random)
+    begun = time.monotonic()
+    agents = [fleet.client.submit("busy", task) for task in tasks]
+    killed = _strike(fleet, random, kills)
+    lost = sum(
+        fleet.client.result(agent, timeout=_WAIT_SECONDS).value != [number for _, number in task]
+        for agent, task in zip(agents, tasks, strict=True)
+    )
+    took = time.monotonic() - begun
+    intervals = read(fleet.notes, killed)
+    wanted = Counter(tool for task in tasks for tool, _ in task)
+    return {
+        "agents": plan.agents,
+        "calls": sum(wanted.values()),
+        "kills": kills,
+        "calls_again": len(intervals) - sum(wanted.values()),
+        "exceeded": sum(most_at_once(intervals, tool) > limit for tool, limit in LIMITS.items()),
+        "lost": lost,
+        "leaked": _leaked(fleet),
+        "seconds": round(took, 2),
+        "ideal_seconds": round(max(-(-n // LIMITS[tool]) for tool, n in wanted.items()) * plan.seconds, 2),
+        "throughput_of_ideal": round(used(intervals), 4),
+    }
+
+
+def _tasks(agents: int, random: Random) -> list[list[tuple[str, int]]]:
+    """Four calls per agent, of tools in proportion to their limits: so that all of them are full until the end."""
+    places = [tool for tool, limit in LIMITS.items() for _ in range(limit)]
+    calls = [places[n % len(places)] for n in range(agents * 4)]
+    random.shuffle(calls)
+    return [[(tool, 4 * n + k) for k, tool in enumerate(calls[4 * n : 4 * n + 4])] for n in range(agents)]
+
+
+def _run(fleet: TollFleet, tasks: Iterable[list[tuple[str, int]]]) -> None:
+    for agent in [fleet.client.submit("busy", task) for task in tasks]:
+        fleet.client.result(agent, timeout=_WAIT_SECONDS).unwrap()
+
+
+def _strike(fleet: TollFleet, random: Random, kills: int) -> dict[int, float]:
+    """Kill tool workers at random, one after the other, and start new ones; gives when each process died."""
+    killed: dict[int, float] = {}
+    for n in range(kills):
+        time.sleep(random.uniform(0.5, 2.0))
+        name = f"tool{random.randrange(WORKERS)}"
+        killed[fleet.kill(name)] = time.monotonic()
+        fleet.hire(name)
+        del n
+    return killed
+
+
+def read(folder: Path, killed: Mapping[int, float]) -> list[Interval]:
+    """What the tools wrote down; a call that was cut off ended when its process did."""
+    intervals: list[Interval] = []
+    for log in folder.iterdir():
+        pid, under_way = int(log.stem), {}
+        for line in log.read_text().splitlines():
+            tool, what, number, at = line.split()
+            if what == "begin":
+                under_way[tool, int(number)] = float(at)
+            else:
+                intervals.append(Interval(tool, int(number), pid, under_way.pop((tool, int(number))), float(at)))
+        intervals += [Interval(tool, n, pid, at, killed.get(pid)) for (tool, n), at in under_way.items()]
+    return intervals
+
+
+def most_at_once(intervals: Iterable[Interval], tool: str) -> int:
+    """The largest number of calls of a tool that ran at the same moment."""
+    most = now = 0
+    events = [(i.begun, 1) for i in intervals if i.tool == tool]
+    events += [(i.ended, -1) for i in intervals if i.tool == tool and i.ended is not None]
+    for _, change in sorted(events):  # at one instant ends come first
+        now += change
+        most = max(most, now)
+    return most
+
+
+def used(intervals: Sequence[Interval]) -> float:
+    """How much of the permits' time calls ran, while more calls waited: from a tool's first begin to its last."""
+    busy = there = 0.0
+    for tool, limit in LIMITS.items():
+        own = [i for i in intervals if i.tool == tool]
+        first, last = min(i.begun for i in own), max(i.begun for i in own)
+        busy += sum(max(0.0, min(i.ended or last, last) - i.begun) for i in own)
+        there += limit * (last - first)
+    return busy / there
+
+
+def _leaked(fleet: TollFleet) -> int:
+    """Permits and grants that are still held when nothing runs, once the leases of the dead have ended."""
+    with redis.Redis.from_url(fleet.settings.redis_url) as client:
+        until = time.monotonic() + 2 * fleet.settings.worker.lease_seconds
+        while True:
+            keys = [*client.scan_iter("aios:permits:*"), *client.scan_iter("aios:grants:tool*")]
+            now_ms = time.time() * 1000
+            held = sum(int(str(client.zcount(key, now_ms, "+inf"))) for key in keys)
+            if not held or time.monotonic() > until:
+                return held
+            time.sleep(0.25)
+
+
+def show(found: Mapping[str, Mapping[str, float]]) -> None:
+    """Print both parts beside each other."""
+    table = Table("", *found)
+    for name in next(iter(found.values())):
+        table.add_row(name.replace("_", " "), *(f"{part[name]:g}" for part in found.values()))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
