@@ -18,6 +18,7 @@ from aios.cli import (
     database,
     doctor,
     fork,
+    memory,
     programs,
     prune,
     results,
@@ -26,6 +27,7 @@ from aios.cli import (
     submit,
     system,
     tools,
+    top,
     worker,
 )
 
@@ -70,6 +72,7 @@ for group in (
     audit,
     programs,
     tools,
+    memory,
     cron,
     sched,
     cores,

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import random
+import threading
 from contextlib import suppress
-from uuid import uuid4
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, insert, select, text
 
+from aios.bootstrap import embedder
 from aios.db.tables import agents, memories
-from aios.errors import NotFound
+from aios.errors import InvalidArgument, Misconfigured, NotFound
 from aios.kernel.ids import new_id
 from aios.kernel.ports import Claimed
 from aios.kernel.resources.memory import _note as as_note
 from aios.memory.executor import MemoryExecutor
+from aios.memory.hashing import Hashing
 from aios.memory.minilm import MiniLM
+from aios.memory.notes import count_reads
+from aios.settings import Settings
 from aios.testing import FakeEmbedder
 
 
@@ -314,3 +321,88 @@ def test_real_embeddings_find_what_is_asked_in_other_words(database, minilm):
         mind.add(fact)
     right = sum(mind.found(question, 1) == [fact] for fact, question in FACTS.items())
     assert right >= len(FACTS) - 1
+
+
+def test_time_category_and_likeness_are_filters(database):
+    mind = Mind(database, FakeEmbedder({"near": [1, 0], "far": [0, 1], "q": [1, 0.05]}))
+    mind("add", content="near", category="a")
+    mind("add", content="far", category="b")
+    now = datetime.now(UTC).isoformat()
+
+    def found(**more):
+        return {note["content"] for note in mind("search", query="q", **more)}
+
+    assert found(category="b") == {"far"}
+    assert found(threshold=0.5) == {"near"}
+    assert found(after=now) == set()
+    assert found(before=now) == {"near", "far"}
+
+
+def test_reads_are_counted_and_a_note_removed_meanwhile_fails_no_search(database, mind):
+    note, gone = mind.add("alpha"), mind.add("alpha beta")
+    mind.search("alpha")
+    assert mind("get", id=note)["reads"] == 1
+    call = mind.claimed("search", {"query": "alpha", "k": 5})
+    effect = MemoryExecutor(mind.embedder).perform(call).effect
+    with database.transaction() as tx:
+        assert len(effect(tx)) == 2
+        count_reads(tx, [new_id(), UUID(note)])
+    mind("remove", id=gone)
+    assert mind("get", id=note)["reads"] == 4
+
+
+def test_links_go_both_ways_and_end_with_either_note(mind):
+    a, b, c = (mind.add(name) for name in "abc")
+    mind("link", id=a, other=b, reason="same")
+    mind("link", id=b, other=c)
+    assert [(note["content"], note["depth"]) for note in mind("related", id=c, depth=2)] == [("b", 1), ("a", 2)]
+    assert [note["content"] for note in mind("related", id=a)] == ["b"]
+    for other in (a, str(new_id())):
+        with pytest.raises(NotFound):
+            mind("link", id=a, other=other)
+    mind("remove", id=b)
+    assert mind("related", id=a, depth=5) == []
+
+
+def test_notes_written_at_once_are_all_there_and_each_once(database, mind):
+    """Fault 33: the note store was not locked, though two threads wrote to it."""
+    errors = []
+
+    def write(number):
+        try:
+            for n in range(5):
+                mind.add(f"thread {number} note {n}")
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len({note.content for note in mind.search("thread note", 100)}) == 30
+
+
+def test_a_request_without_an_id_is_refused_and_the_next_one_served(mind):
+    """Fault 2: `get_memory` without a memory_id froze the whole server for ever."""
+    with pytest.raises(InvalidArgument, match="id"):
+        mind("get")
+    assert mind("get", id=mind.add("x"))["content"] == "x"
+
+
+def test_what_is_remembered_is_in_no_log_and_on_no_screen(mind, caplog, capsys):
+    """Fault 41: prompts and the contents of memories were printed."""
+    caplog.set_level(logging.DEBUG, logger="aios")
+    mind.add("the secret is marmalade")
+    mind.search("marmalade")
+    assert "marmalade" not in caplog.text + "".join(capsys.readouterr())
+
+
+def test_the_embedder_that_is_configured_is_the_one_that_is_used(database_url):
+    """Fault 31: the setting of the provider was ignored, the default always won."""
+    for name, kind in (("minilm", MiniLM), ("hashing", Hashing)):
+        settings = Settings(database_url=database_url, embedder=name)
+        assert type(embedder(settings)) is kind
+    with pytest.raises(Misconfigured, match="mem0"):
+        embedder(Settings(embedder="mem0"))
