@@ -116,6 +116,16 @@ def safe(text: str, *, to: TextIO | None = None) -> str:
     return _CONTROL.sub("\ufffd", text) if (to or sys.stdout).isatty() else text
 
 
+def printable(text: str) -> str:
+    """A text without control characters, wherever it goes."""
+    return _CONTROL.sub("\ufffd", text)
+
+
+def colour(state: str) -> str:
+    """How a state is coloured; nothing for any other text."""
+    return _COLOURS.get(state, "")
+
+
 def _text(cell: object) -> str:
     return "" if cell is None else safe(str(cell))
 

@@ -1,8 +1,8 @@
 """Pruning, batch by batch: each function is one short transaction's work, and passes over rows that somebody holds.
 
-Agents go by whole trees, once all of a tree have ended long enough ago and no fork needs their journals any more, with their
-journals, memories and files. What may be shared goes after them: contexts that no syscall reaches (marked by one query, swept from the ends of the chains) and
-blobs that no version refers to.
+Agents go by whole trees, once all of a tree have ended long enough ago and no fork needs their journals any more, with these
+journals, their memories and files. What may be shared goes after them: contexts that no syscall reaches (marked by one query,
+swept from the ends of the chains) and blobs that no version refers to.
 """
 
 from __future__ import annotations
