@@ -6,6 +6,7 @@ from aios.testing.cache import FakeBlockCache
 from aios.testing.driver import FakeDriver, Said
 from aios.testing.embedder import FakeEmbedder
 from aios.testing.objects import FakeObjects
+from aios.testing.rules import FakeRules
 from aios.testing.sink import FakeSink
 from aios.testing.slices import FakeCheckpoints, FakeRivals
 from aios.testing.toolbox import FakeToolBox
@@ -17,6 +18,7 @@ __all__ = [
     "FakeEmbedder",
     "FakeObjects",
     "FakeRivals",
+    "FakeRules",
     "FakeSink",
     "FakeToolBox",
     "Said",
