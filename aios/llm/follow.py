@@ -97,15 +97,33 @@ class Thread:
         return Rewind(Position(self._attempt, keep), keep, sum(len(text) for _, text in self._shown))
 
 
-def events(entries: Iterable[Entry], *, after: Position) -> Iterator[Event]:
-    """What a client that has everything up to `after` is still to be shown."""
-    thread = Thread()
+def events(entries: Iterable[Entry | None], *, after: Position) -> Iterator[Event]:
+    """What a client that has everything up to `after` is still to be shown.
+
+    An attempt that failed, or whose tokens were lost, may have been followed by another: only the last end counts.
+
+    Args:
+        entries: of a stream, in order; None: there are no more for now.
+        after: where the client stands.
+    """
+    thread, ended = Thread(), None
     for entry in entries:
-        for event in thread.take(entry):
-            if event.at > after:
-                yield event
-            if isinstance(event, End) and (event.at > after or event.reason == "done"):
-                return  # else the client has seen this end, and a later attempt may follow
+        if entry is None and ended is not None:
+            break
+        if entry is None:
+            continue
+        found = list(thread.take(entry))
+        ended = _end(found)
+        yield from (event for event in found if event is not ended and event.at > after)
+        if ended is not None and ended.reason == "done":
+            break
+        ended = ended if ended is not None and ended.at > after else None  # an end that the client has seen is none
+    if ended is not None and ended.at > after:
+        yield ended
+
+
+def _end(found: list[Event]) -> End | None:
+    return found[-1] if found and isinstance(found[-1], End) else None
 
 
 class Follower:
@@ -139,12 +157,14 @@ class Follower:
         """Close the connections."""
         self._client.close()
 
-    def _entries(self, syscall: UUID, *, still: Callable[[], bool], pause_ms: int) -> Iterator[Entry]:
+    def _entries(self, syscall: UUID, *, still: Callable[[], bool], pause_ms: int) -> Iterator[Entry | None]:
         name, last = key(syscall), b"0-0"
         while True:
             read = self._read(name, last, pause_ms)
             for last, fields in read:
                 yield decode(last, fields)
+            if len(read) < _ENTRIES:
+                yield None
             if not read and not still():
                 return
 

@@ -13,7 +13,6 @@ from sqlalchemy import text
 
 from aios.db import syscalls
 from aios.db.checkpoints import StoredCheckpoints
-from aios.kernel.chat import Sampling
 from aios.kernel.ports import Boundary, Token
 from aios.kernel.program import program
 from aios.kernel.slices import Partial

@@ -91,3 +91,25 @@ def test_rejoining_anywhere_shows_the_rest_exactly(runs, data):
     cut = data.draw(st.integers(0, len(whole) - 1))
     after = str(whole[cut - 1].at) if cut else ""
     assert whole[:cut] + follow(*stream(runs), after=after) == whole
+
+
+def test_a_failed_attempt_is_not_the_end_where_another_one_followed():
+    entries = [
+        Entry(Position(1, 1), ((1, "a"),)),
+        Entry(Position(1, END_INDEX), end="failed"),
+        Entry(Position(2, 2), ((1, "a"), (2, "b"))),
+        Entry(Position(2, END_INDEX), end="done"),
+    ]
+    found = list(events(entries, after=Position(0, 0)))
+    assert [e.text for e in found if isinstance(e, Piece)] == ["a", "b"]
+    assert [e.reason for e in found if isinstance(e, End)] == ["done"]
+    assert isinstance(next(iter(events([*entries[1:2], None, *entries[2:]], after=Position(0, 0)))), End)
+
+
+def test_lost_tokens_are_made_good_by_a_whole_attempt():
+    entries = [
+        Entry(Position(1, 5), ((5, "e"),)),
+        Entry(Position(2, 1), ((1, "a"),)),
+        Entry(Position(2, END_INDEX), end="done"),
+    ]
+    assert [type(e) for e in events(entries, after=Position(0, 0))] == [Piece, End]
