@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aios.errors import ContextOverflow
 from aios.kernel import windows
 from aios.kernel.chat import Dropped
-from aios.kernel.ports import TokenCounter
+from aios.kernel.ports import Several, TokenCounter
 from aios.kernel.windows import LOW_WATER, Strategy
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ async def fit(prompt: Prompt, *, driver: Driver, strategy: str, reply_tokens: in
     """
     shown = replace(prompt, messages=windows.unpinned(prompt.messages))
     how = windows.strategy_of(strategy)
+    if isinstance(driver, Several):
+        driver = await driver.narrowest(prompt)
     window = (await driver.info()).max_total_tokens
     wanted = prompt.sampling.max_tokens
     if prompt.text is not None or _surely_fits(prompt, window - (wanted or reply_tokens)):

@@ -75,7 +75,8 @@ class Order:
         limits = {pool.value: live.get(pool.value, 0) * self.settings.worker.window for pool in Pool}
         limits[Pool.LLM.value] = live.get(Pool.LLM.value, 0)
         chosen = {key: limit.slots for key, limit in choice.limits.items() if limit.slots is not None}
-        chosen[Pool.LLM.value] = self._capacity_of(chosen.get(Pool.LLM.value, self._slots)).slots(stored)
+        served = self._capacity_of(chosen.get(Pool.LLM.value, self._slots)).limits(stored)
+        chosen = {**served, **chosen, Pool.LLM.value: served[Pool.LLM.value]}
         return limits | {key: min(slots, limits.get(key, slots)) for key, slots in chosen.items()}
 
     def _capacity_of(self, slots: int) -> Capacity:

@@ -84,12 +84,11 @@ def test_a_core_is_killed_under_all_its_calls_and_no_agent_fails(tmp_path):
             "SELECT extract(epoch FROM started_at)::float - %s, errors, core FROM syscalls WHERE attempt > 1", killed
         )
         waits = sorted(float(str(row[0])) for row in again)
-        print(
-            f"{held} calls lost their core; asked again after {waits[len(waits) // 2]:.2f} s, the last {waits[-1]:.2f} s"
-        )
+        median, most = waits[len(waits) // 2], waits[len(waits) * 19 // 20]
+        print(f"{held} calls lost their core; asked again after {median:.2f} s, 95 of 100 within {most:.2f} s")
         assert len(again) >= held
         assert {row[1:] for row in again} == {(0, "two")}
-        assert waits[len(waits) // 2] < 4, "2 s on a quiet machine"
+        assert median < 4, "2 s on a quiet machine"
         assert breaker(system, "default") != "closed"
 
         system.down.clear()

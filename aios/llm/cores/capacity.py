@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from aios.errors import BrokerUnavailable
 from aios.kernel import routing
+from aios.kernel.keys import key_of
 from aios.kernel.routing import CoreState
+from aios.kernel.words import Pool
 from aios.llm.cores.registry import declared
 from aios.llm.cores.shared import RedisStates
 
@@ -26,13 +28,21 @@ class Capacity:
         self._declared = declared(settings)
         self._states: RedisStates | None = None
 
-    def slots(self, stored: Sequence[Core]) -> int:
-        """What may be granted; never nothing, so that somebody finds out when a core is well again."""
+    def limits(self, stored: Sequence[Core]) -> dict[str, int]:
+        """What may be granted of the pool, and, as `llm:<name>`, to calls that ask for a model.
+
+        It is never nothing, so that somebody finds out when a core is well again.
+        """
         cores = [c for c in routing.merged(self._declared, stored) if c.state is CoreState.ACTIVE]
         if len(cores) < 2:  # noqa: PLR2004  # nothing to choose: its calls fail one by one, and say why
-            return sum(core.slots for core in cores) or self._settings.llm.slots
+            return {Pool.LLM.value: sum(core.slots for core in cores) or self._settings.llm.slots}
         views = self._views(cores)
-        return max(1, sum(_free(core, views) for core in cores))
+        free = {core.name: _free(core, views) for core in cores}
+        limits = {Pool.LLM.value: max(1, sum(free.values()))}
+        for name in routing.known_names(cores):
+            serving = routing.serving(cores, name)
+            limits[key_of(Pool.LLM, name)] = max(1, sum(free[core.name] for core in serving))
+        return limits
 
     def _views(self, cores: Sequence[Core]) -> dict[str, View]:
         self._states = self._states or RedisStates(self._settings.scheduler)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
-from aios.errors import Misconfigured
+from aios.errors import AiosError, Misconfigured
 from aios.kernel.routing import Core, CoreKind, Origin
 from aios.settings import secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aios.kernel.ports import Driver
+    from aios.kernel.ports import CoreInfo, Driver
     from aios.settings import LLMSettings
+
+_MUTE_SECONDS: Final = 5.0
 
 
 def driver(core: Core, settings: LLMSettings) -> Driver:
@@ -50,6 +53,7 @@ class Drivers:
         self._make = make
         self._made: dict[str, tuple[Core, Driver]] = {}
         self._old: list[Driver] = []
+        self._mute_until: dict[str, float] = {}
 
     def __getitem__(self, core: Core) -> Driver:
         """The core's driver; one of a core that was changed meanwhile ends what it has begun."""
@@ -61,6 +65,16 @@ class Drivers:
         made = self._make(core)
         self._made[core.name] = (core, made)
         return made
+
+    async def info(self, core: Core) -> CoreInfo | None:
+        """What a core says of itself; None: it does not answer, and is not asked again for a moment."""
+        if time.monotonic() < self._mute_until.get(core.name, 0.0):
+            return None
+        try:
+            return await self[core].info()
+        except AiosError:
+            self._mute_until[core.name] = time.monotonic() + _MUTE_SECONDS
+            return None
 
     async def aclose(self) -> None:
         """Close all their connections."""

@@ -8,13 +8,9 @@ single core there is nothing to choose, and nothing is asked of Redis.
 from __future__ import annotations
 
 import asyncio
-import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Final, Literal, TypeVar, cast
-from uuid import uuid4
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from aios.errors import (
     AiosError,
@@ -24,42 +20,30 @@ from aios.errors import (
     EngineTimeout,
     EngineUnreachable,
     Misconfigured,
+    StateLost,
     UnknownModel,
     did_you_mean,
 )
 from aios.kernel import routing
-from aios.kernel.ports import Finish
+from aios.kernel.ports import Finish, Forgets
 from aios.kernel.routing import CoreState, Origin
-from aios.llm.cores.health import Health
+from aios.llm.cores.door import Door, Wish
 from aios.llm.prompt import SYSCALL_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
-    from aios.kernel.breaker import Breaker
-    from aios.kernel.ports import CoreInfo, Prompt, Token
+    from aios.kernel.ports import Boundary, CoreInfo, Driver, Prompt, Token
     from aios.kernel.routing import Core
+    from aios.kernel.values import JsonObject
     from aios.llm.cores.drivers import Drivers
     from aios.llm.cores.registry import Registry
     from aios.llm.cores.states import CoreStates
 
-T = TypeVar("T")
-
-_PATIENCE_SECONDS: Final = 2.0  # for a slot that somebody else's call still holds; then the scheduler waits instead
-_LOOK_SECONDS: Final = 0.05
 _LOST_CALLS: Final = 3
 """So often a call may lose its core under way at no cost: one that breaks every core must end some time."""
 
-_CORE_AT_FAULT: Final = (EngineFailed, EngineTimeout, Misconfigured)
-
-
-@dataclass(frozen=True)
-class _Admitted:
-    """A call that a core takes, since when, and the slot it holds."""
-
-    core: Core
-    lease: str
-    began: float
+_CORE_AT_FAULT: Final = (EngineFailed, EngineTimeout, EngineOverloaded, Misconfigured)
 
 
 class Router:
@@ -71,13 +55,9 @@ class Router:
     def __init__(self, registry: Registry, drivers: Drivers, states: CoreStates) -> None:
         self._registry = registry
         self._drivers = drivers
-        self._states = states
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="aios-cores")
-        self._health = Health(drivers, states, self._aside)
-        self._freed: asyncio.Event | None = None
-        self._loop: asyncio.AbstractEventLoop
+        self._door = Door(drivers, states)
 
-    async def generate(self, prompt: Prompt) -> AsyncGenerator[Token | Finish, None]:
+    async def generate(self, prompt: Prompt) -> AsyncGenerator[Token | Boundary | Finish, None]:
         """Tokens as they come, then one `Finish`.
 
         Raises:
@@ -89,33 +69,52 @@ class Router:
             (core,) = await self._serving(cores, prompt.model)
             way = self._ask(core, prompt)
         else:
-            self._health.watch(cores)
-            self._loop = asyncio.get_running_loop()
-            way = self._ask_one_of(await self._choices(cores, prompt), prompt)
+            self._door.watch(cores)
+            whole = _whole(self.name, prompt)
+            way = self._ask_one_of(Wish(await self._choices(cores, whole)), whole)
         async with aclosing(way) as items:
             async for item in items:
                 yield item
 
     async def info(self) -> CoreInfo:
-        """What the first core that answers says of itself."""
-        error: AiosError | None = None
-        for core in _active(await self._registry.cores()):
-            try:
-                return await self._drivers[core].info()
-            except AiosError as failed:
-                error = failed
-        raise error or EngineUnreachable(self.name, "no core takes calls")
+        """What the core says of itself; of several what the first one says that answers, less what not all can."""
+        cores = await self._registry.cores()
+        if len(cores) == 1:
+            return await self._drivers[cores[0]].info()
+        for core in _active(cores):
+            info = await self._drivers.info(core)
+            if info is not None:
+                return replace(info, resume=self.resume)
+        raise EngineUnreachable(self.name, "no core answers")
+
+    async def narrowest(self, prompt: Prompt) -> Driver:
+        """The driver of that core with the smallest window among those that may be asked: what fits there fits anywhere."""
+        cores = await self._registry.cores()
+        if len(cores) == 1:
+            return self._drivers[cores[0]]
+        for group in await self._choices(cores, prompt):
+            infos = await asyncio.gather(*(self._drivers.info(core) for core in group))
+            known = [(info.max_total_tokens, place) for place, info in enumerate(infos) if info is not None]
+            if known:
+                return self._drivers[group[min(known)[1]]]
+        raise EngineUnreachable(self.name, "no core of the model answers")
 
     async def healthy(self) -> bool:
         """Whether some core would answer now."""
         cores = _active(await self._registry.cores())
         return any(await asyncio.gather(*(self._drivers[core].healthy() for core in cores)))
 
+    async def forget(self, state: JsonObject) -> None:
+        """Have a KV state deleted, wherever it is."""
+        for core in await self._registry.cores():
+            driver = self._drivers[core]
+            if isinstance(driver, Forgets):
+                await driver.forget(state)
+
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._health.aclose()
+        await self._door.aclose()
         await self._drivers.aclose()
-        self._threads.shutdown(wait=False)
 
     # --- which cores may take it ------------------------------------------------------------------------------------------
 
@@ -151,122 +150,56 @@ class Router:
 
     # --- one call -----------------------------------------------------------------------------------------------------------
 
-    async def _ask_one_of(self, choices: list[list[Core]], prompt: Prompt) -> AsyncGenerator[Token | Finish, None]:
-        tried: dict[str, AiosError] = {}
+    async def _ask_one_of(self, wish: Wish, prompt: Prompt) -> AsyncGenerator[Token | Boundary | Finish, None]:
         while True:
-            at = await self._admit(choices, tried)
+            at = await self._door.admit(wish)
             begun = False
             try:
                 async with aclosing(self._ask(at.core, prompt, label=at.core.name)) as items:
                     async for item in items:
                         begun = True
                         if isinstance(item, Finish):  # now: whoever has the end may not ask for more
-                            await self._praise(at)
+                            await self._door.praise(at)
                         yield item
-            except (*_CORE_AT_FAULT, EngineOverloaded) as error:
-                await self._blame(at, error)
-                tried[at.core.name] = error
+            except _CORE_AT_FAULT as error:
+                await self._door.blame(at, error)
+                wish.tried[at.core.name] = error
                 if begun:
-                    raise await self._given_up(choices, tried, prompt, error) from error
+                    raise await self._given_up(wish, prompt, error) from error
             else:
                 return
             finally:
-                self._release(at)
+                self._door.release(at)
 
-    async def _ask(self, core: Core, prompt: Prompt, *, label: str = "") -> AsyncGenerator[Token | Finish, None]:
+    async def _ask(
+        self, core: Core, prompt: Prompt, *, label: str = ""
+    ) -> AsyncGenerator[Token | Boundary | Finish, None]:
         """Ask one core, under its own model's name; a default one looks at the name itself."""
         own = prompt if core.origin is Origin.DEFAULT and prompt.model not in core.names else replace(prompt, model="")
-        tokens = cast("AsyncGenerator[Token | Finish, None]", self._drivers[core].generate(own))
+        tokens = cast("AsyncGenerator[Token | Boundary | Finish, None]", self._drivers[core].generate(own))
         async with aclosing(tokens) as items:
             async for item in items:
                 yield replace(item, core=label) if isinstance(item, Finish) else item
 
-    async def _admit(self, choices: list[list[Core]], tried: dict[str, AiosError]) -> _Admitted:
-        """Wait for a slot of the model's cores; of a fallback's only when none of the model's lets calls pass."""
-        lease, end = uuid4().hex, time.monotonic() + _PATIENCE_SECONDS
-        while True:
-            wait = 0.0
-            for group in choices:
-                left = [core for core in group if core.name not in tried]
-                found = await self._aside(partial(self._states.admit, left, lease)) if left else None
-                if found is not None and found.place is not None:
-                    core = left[found.place]
-                    self._health.hold(core.name, lease)
-                    return _Admitted(core, lease, found.now)
-                if found is not None and found.open:
-                    break
-                wait = max(wait, found.wait_seconds if found else 0.0)
-            else:
-                raise await self._nobody(choices, tried, wait)
-            if time.monotonic() > end:
-                raise EngineUnreachable(group[0].name, "all slots of the model's cores are taken")
-            await self._until_freed()
-
-    async def _nobody(self, choices: list[list[Core]], tried: dict[str, AiosError], wait: float) -> AiosError:
-        """Why no core takes a call."""
-        errors = list(tried.values())
-        if errors and not any(isinstance(error, EngineOverloaded) for error in errors):
-            return errors[-1]
-        cores = [core for group in choices for core in group]
-        if not cores:
-            return EngineUnreachable(self.name, "all cores of the model are draining")
-        views = await self._aside(lambda: self._states.view(core.name for core in cores))
-        if errors or any(view.breaker.state(view.now) == "paused" for view in views.values()):
-            return EngineOverloaded(cores[0].name, round(max(wait, _LOOK_SECONDS), 3))
-        return EngineUnreachable(cores[0].name, "it failed too often and is left alone for now")
-
-    async def _given_up(
-        self, choices: list[list[Core]], tried: dict[str, AiosError], prompt: Prompt, error: AiosError
-    ) -> AiosError:
+    async def _given_up(self, wish: Wish, prompt: Prompt, error: AiosError) -> AiosError:
         """What a call ends with whose core failed under way: at no cost, if another core can take it."""
-        if not any(core.name not in tried for group in choices for core in group):
+        if not wish.left:
             return error
-        call = prompt.trace.get(SYSCALL_HEADER, "")
-        if await self._aside(lambda: self._states.broke(call)) > _LOST_CALLS:
-            return error
-        return EngineLost(*error.args)
+        lost = await self._door.broke(prompt.trace.get(SYSCALL_HEADER, ""))
+        return error if lost > _LOST_CALLS else EngineLost(*error.args)
 
-    # --- slots and breakers ---------------------------------------------------------------------------------------------------
 
-    async def _blame(self, at: _Admitted, error: AiosError) -> None:
-        def change(breaker: Breaker, now: float) -> Breaker:
-            if isinstance(error, EngineOverloaded):
-                return breaker.paused(now, seconds=float(error.args[1]))
-            fatal = isinstance(error, EngineUnreachable | Misconfigured)
-            return breaker.failed(now, began=at.began, fatal=fatal)
+def _whole(name: str, prompt: Prompt) -> Prompt:
+    """The prompt without slices: a state that one core keeps is of no use to another.
 
-        self._health.remember(at.core.name, await self._aside(lambda: self._states.change(at.core.name, change)))
-
-    async def _praise(self, at: _Admitted) -> None:
-        """Close the breaker, if it was not closed; what this process has not heard of yet, the next probe tells it."""
-        if self._health.doubts(at.core.name):
-            changed = await self._aside(
-                lambda: self._states.change(at.core.name, lambda breaker, _now: breaker.succeeded(began=at.began))
-            )
-            self._health.remember(at.core.name, changed)
-
-    def _release(self, at: _Admitted) -> None:
-        self._health.let_go(at.core.name, at.lease)
-        self._threads.submit(self._states.release, at.core.name, at.lease).add_done_callback(self._tell_freed)
-
-    def _tell_freed(self, _released: object) -> None:
-        if self._freed is not None:
-            with suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._freed.set)
-
-    async def _until_freed(self) -> None:
-        """Until a slot was given back here, or for a moment: other processes give theirs back unheard."""
-        self._freed = self._freed or asyncio.Event()
-        self._freed.clear()
-        try:
-            async with asyncio.timeout(_LOOK_SECONDS):
-                await self._freed.wait()
-        except TimeoutError:
-            return
-
-    async def _aside(self, ask: Callable[[], T]) -> T:
-        """Ask Redis on a thread: the loop has streams to serve."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+    Raises:
+        StateLost: it was to go on from such a state.
+    """
+    if prompt.slicing is None:
+        return prompt
+    if prompt.slicing.done is not None:
+        raise StateLost(name, "there are several cores now")
+    return replace(prompt, slicing=None)
 
 
 def _active(cores: Sequence[Core]) -> list[Core]:

@@ -13,11 +13,13 @@ from aios.errors import (
     EngineRefused,
     EngineUnreachable,
     Misconfigured,
+    StateLost,
     UnknownModel,
 )
 from aios.kernel.breaker import Breaker
-from aios.kernel.ports import CoreInfo, Finish, Prompt
+from aios.kernel.ports import CoreInfo, Finish, Prompt, Token
 from aios.kernel.routing import Core, CoreState, Origin
+from aios.kernel.slices import Partial, Slicing
 from aios.llm.cores.drivers import Drivers
 from aios.llm.cores.registry import Registry
 from aios.llm.cores.router import Router
@@ -49,11 +51,12 @@ class Serves(FakeDriver):
     def __init__(self, model, *, name):
         super().__init__("ok", name=name)
         self.model = model
+        self.tokens = 100
 
     async def info(self):
         if not self.model:
             raise EngineUnreachable(self.name, "refused")
-        return CoreInfo(self.model, 100, 1)
+        return CoreInfo(self.model, self.tokens, 1)
 
 
 class Cast:
@@ -165,6 +168,7 @@ def test_when_all_are_overloaded_a_call_comes_back_when_the_first_is_over():
     cast = Cast(FakeDriver(EngineOverloaded("a", 30.0), name="a"), FakeDriver(EngineOverloaded("b", 5.0), name="b"))
     first, second = play(cast, HELLO, HELLO)
     assert type(first) is type(second) is EngineOverloaded
+    assert first.args[1] == 5
     assert 4 < second.args[1] <= 5
     assert sum(asked(cast).values()) == 2
 
@@ -210,6 +214,29 @@ def test_a_model_is_not_unknown_while_a_core_cannot_say_what_it_serves():
     cast = Cast(Serves("m/one", name="a"), Serves("", name="b"), a={"model": ""}, b={"model": ""})
     assert play(cast, named("m/one"))[0].core == "a"
     assert type(play(cast, named("m/two"))[0]) is EngineUnreachable
+
+
+def test_a_conversation_must_fit_the_smallest_window_of_those_that_may_be_asked():
+    wide, narrow = Serves("m", name="wide"), Serves("m", name="narrow")
+    wide.tokens, narrow.tokens = 1000, 100
+    cast = Cast(wide, narrow, Serves("", name="down"), **{n: {"model": "m"} for n in ("wide", "narrow", "down")})
+
+    async def run():
+        router = await cast.start()
+        drivers = [await router.narrowest(named("m")), await router.narrowest(named("wide"))]
+        await router.aclose()
+        return drivers
+
+    assert asyncio.run(run()) == [narrow, wide]
+
+
+def test_with_several_cores_nothing_is_sliced_and_what_was_begins_again():
+    cast = Cast(FakeDriver(name="a"), FakeDriver(name="b"))
+    half = Partial(1, (Token(1, 1, "x"),), None)
+    begun, fresh = (Prompt(messages=HELLO.messages, slicing=Slicing(8, 1, done)) for done in (half, None))
+    lost, well = play(cast, begun, fresh)
+    assert (type(lost), type(well)) == (StateLost, Finish)
+    assert [prompt.slicing for driver in cast.drivers.values() for prompt in driver.asked] == [None]
 
 
 def test_a_draining_core_gets_nothing_new():

@@ -1,0 +1,111 @@
+"""The router in front of engines as processes of their own, and of a real Redis."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from aios.kernel.ports import Finish, Prompt
+from aios.kernel.routing import Core, CoreKind
+from aios.llm.cores.drivers import Drivers, driver
+from aios.llm.cores.registry import Registry
+from aios.llm.cores.router import Router
+from aios.llm.cores.shared import RedisStates, SharedStates
+from aios.settings import LLMSettings, Settings
+from tests.integration.llm.conftest import Engine
+
+
+@contextmanager
+def engine():
+    command = [sys.executable, "-m", "aios.local.engine", "--backend", "scripted", "--max-concurrent-requests", "300"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            made = Engine(process.stdout.readline().removeprefix("listening on ").strip())
+            made.pid = process.pid
+            yield made
+            made.http.close()
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def engines():
+    with engine() as one, engine() as two:
+        yield one, two
+
+
+def router(redis_url, *engines, kinds=(CoreKind.TGI, CoreKind.OPENAI), slots=200):
+    cores = [
+        Core(name, made.url, kind=kind, model="m", slots=slots)
+        for name, made, kind in zip("ab", engines, kinds, strict=True)
+    ]
+    drivers = Drivers(lambda core: driver(core, LLMSettings()))
+    return Router(Registry(Settings(), lambda: cores), drivers, SharedStates(RedisStates(redis_url)))
+
+
+async def text_of(made, number):
+    async for item in made.generate(Prompt(text=f"talk {number}", trace={"x-aios-syscall": str(number)})):
+        if isinstance(item, Finish):
+            return item.core, item.text
+    raise AssertionError
+
+
+def test_one_core_is_killed_under_200_calls_and_all_of_them_are_answered_by_the_other(engines, redis_url):
+    other = engines[1]
+
+    async def run(one):
+        cores = router(redis_url, one, other)
+        calls = [asyncio.create_task(text_of(cores, n)) for n in range(200)]
+        end = time.monotonic() + 20
+        while (inside := await asyncio.to_thread(lambda: one.inside)) < 60:
+            assert time.monotonic() < end, inside
+            await asyncio.sleep(0.02)
+        os.kill(one.pid, signal.SIGKILL)
+        answers = await asyncio.gather(*calls)
+        await cores.aclose()
+        return answers
+
+    with engine() as one:
+        for made in (one, other):
+            made.script(rules=[{"answer": "well", "delay_seconds": 1.5}])
+        answers = asyncio.run(run(one))
+    assert {text for _, text in answers} == {"well"}
+    assert sum(core == "b" for core, _ in answers) > 140
+
+
+def test_retry_after_of_one_core_keeps_every_process_away_from_it_and_only_from_it(engines, redis_url):
+    one, two = engines
+    one.script(rules=[{"status": 429, "retry_after_seconds": 30}])
+    two.script(rules=[{"answer": "well"}])
+
+    async def run(first):
+        cores = router(redis_url, *engines, kinds=(CoreKind.TGI, CoreKind.TGI))
+        answers = [await text_of(cores, n) for n in range(first, first + 15)]
+        await cores.aclose()
+        return answers
+
+    answers = asyncio.run(run(0))
+    asked = one.http.get("/script").json()["calls"]
+    answers += asyncio.run(run(15))
+    assert {core for core, _ in answers} == {"b"}
+    assert asked == one.http.get("/script").json()["calls"] == 1
+
+
+def test_calls_go_on_while_redis_is_away(engines):
+    for made in engines:
+        made.script(rules=[{"answer": "well"}])
+
+    async def run():
+        cores = router("redis://127.0.0.1:1/0", *engines)
+        answers = await asyncio.gather(*(text_of(cores, n) for n in range(12)))
+        await cores.aclose()
+        return answers
+
+    answers = asyncio.run(run())
+    assert {core for core, _ in answers} == {"a", "b"}
+    assert {text for _, text in answers} == {"well"}
