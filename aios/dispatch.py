@@ -21,7 +21,7 @@ from aios.log import logger
 from aios.ready import Bell, ReadySets, Wiped, where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from celery.canvas import Signature
 
@@ -135,6 +135,13 @@ class Dispatch:
             log.warning("not rung, recovery will ring again: %s", error)
             return None
         return granted.again
+
+    def call_off(self, syscalls: Sequence[str]) -> None:
+        """Tell the workers that what they execute was cancelled. With Redis down they find out at their next heartbeat."""
+        try:
+            self.ready.call_off(syscalls)
+        except BrokerUnavailable as error:
+            log.warning("not told, workers will see at their next heartbeat: %s", error)
 
     def close(self) -> None:
         """Close the connections."""

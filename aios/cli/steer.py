@@ -1,14 +1,20 @@
 """What one can do to an agent that runs or has failed: kill, pause, resume, nice, answer, retry."""
 
 import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated
 
 import typer
 
 from aios.cli import screen
 from aios.cli.options import AgentId, AsJson, DataDir, connect
+from aios.errors import InvalidArgument
 
 _PANEL = "Agents"
+
+Agents = Annotated[list[str] | None, typer.Argument(metavar="[AGENT...]", show_default=False)]
+Tenant = Annotated[str | None, typer.Option(help="All agents of this tenant.")]
+Group = Annotated[str | None, typer.Option(help="All agents of this group.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,37 +23,33 @@ def add_to(app: typer.Typer) -> None:
         app.command(rich_help_panel=_PANEL)(command)
 
 
-def kill(agents: Annotated[list[str], typer.Argument(metavar="AGENT...")], *, data_dir: DataDir = None) -> None:
+def kill(agents: Agents = None, *, tenant: Tenant = None, group: Group = None, data_dir: DataDir = None) -> None:
     """Cancel agents and their children, durably: it works with all workers down.
 
     Example: aios kill last
     """
     with connect(data_dir) as client:
-        for agent in agents:
-            for cancelled in client.cancel(client.find(agent)):
-                print(cancelled)
+        _print(_chosen_agents(client.cancel, client.cancel_all, client.find, agents, tenant=tenant, group=group))
 
 
-def pause(agents: Annotated[list[str], typer.Argument(metavar="AGENT...")], *, data_dir: DataDir = None) -> None:
+def pause(agents: Agents = None, *, tenant: Tenant = None, group: Group = None, data_dir: DataDir = None) -> None:
     """Start nothing more of agents and their children, durably; what runs ends.
+
+    A tenant or group stays paused for what is submitted later, too, until it is resumed.
 
     Example: aios pause last
     """
     with connect(data_dir) as client:
-        for agent in agents:
-            for paused in client.pause(client.find(agent)):
-                print(paused)
+        _print(_chosen_agents(client.pause, client.pause_all, client.find, agents, tenant=tenant, group=group))
 
 
-def resume(agents: Annotated[list[str], typer.Argument(metavar="AGENT...")], *, data_dir: DataDir = None) -> None:
+def resume(agents: Agents = None, *, tenant: Tenant = None, group: Group = None, data_dir: DataDir = None) -> None:
     """Let paused agents and their children go on.
 
     Example: aios resume last
     """
     with connect(data_dir) as client:
-        for agent in agents:
-            for resumed in client.resume(client.find(agent)):
-                print(resumed)
+        _print(_chosen_agents(client.resume, client.resume_all, client.find, agents, tenant=tenant, group=group))
 
 
 def nice(
@@ -116,3 +118,26 @@ def retry(agent: AgentId, *, data_dir: DataDir = None) -> None:
 def _chosen(text: str, choices: list[object]) -> object:
     """The choice that a text means, since a choice may be a number; otherwise the text itself."""
     return next((choice for choice in choices if text in (choice, json.dumps(choice))), text)
+
+
+def _chosen_agents(
+    one: Callable[[str], Sequence[str]],
+    all_: Callable[..., Sequence[str]],
+    find: Callable[[str], str],
+    agents: Sequence[str] | None,
+    *,
+    tenant: str | None,
+    group: str | None,
+) -> Iterator[str]:
+    """Do it to the agents that are named, or to all of the tenant or group; the ids of those it was done to."""
+    if bool(agents) + (tenant is not None) + (group is not None) != 1:
+        raise InvalidArgument("agents", list(agents or []), "name agents, or give --tenant or --group")
+    if not agents:
+        yield from all_(tenant=tenant, group=group)
+    for agent in agents or ():
+        yield from one(find(agent))
+
+
+def _print(ids: Iterable[str]) -> None:
+    for id_ in ids:
+        print(id_)

@@ -151,11 +151,19 @@ _WANTED = text(
     """
 )
 
-_QUEUED = text("SELECT count(*) FROM (SELECT 1 FROM agents WHERE runnable AND driver IS NULL LIMIT :limit) waiting")
+_ROOM = text(
+    """
+    SELECT (SELECT count(*) FROM (SELECT 1 FROM agents WHERE runnable AND driver IS NULL LIMIT :limit) waiting) AS queued,
+           EXISTS (SELECT FROM holds WHERE kind = 'tenant' AND name = :tenant
+                   OR kind = 'group' AND name = ANY (CAST(:groups AS text[]))) AS held
+    """
+)
 
 
 def submit(tx: Transaction, row: JsonObject, *, limit: int | None = None) -> UUID:
     """Put an agent in the process table; gives its id, or that of the agent with the same idempotency key.
+
+    While its tenant or one of its groups is paused, it is, too.
 
     Args:
         tx: the transaction to do it in.
@@ -165,8 +173,12 @@ def submit(tx: Transaction, row: JsonObject, *, limit: int | None = None) -> UUI
     Raises:
         QueueFull: that many already wait.
     """
-    if limit is not None and (tx.execute(_QUEUED, {"limit": limit}).scalar() or 0) >= limit:
+    groups = list(row.get("groups") or ())
+    room = tx.execute(_ROOM, {"limit": limit or 0, "tenant": row.get("tenant", "default"), "groups": groups}).one()
+    if limit is not None and room.queued >= limit:
         raise QueueFull(limit)
+    if room.held:
+        row = row | {"state": "paused"}
     made = tx.execute(insert(agents).values(row).on_conflict_do_nothing().returning(agents.c.id)).scalar()
     if made is not None:
         return UUID(str(made))

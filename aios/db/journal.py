@@ -55,19 +55,19 @@ _COUNTS = (
 _LEAVE = f"""
     UPDATE agents SET {_COUNTS}, runnable = wakes <> :wakes,
         state = CASE WHEN state <> 'running' THEN state WHEN wakes <> :wakes THEN 'queued' ELSE 'waiting' END
-    WHERE {_MINE} RETURNING id, runnable AND state <> 'paused' AS again, {_UNFLUSHED}
+    WHERE {_MINE} RETURNING id, state, runnable AND state <> 'paused' AS again, {_UNFLUSHED}
 """  # noqa: S608  # fragments of ours; values are bound
 
 _BEGIN_AGAIN = f"""
     UPDATE agents SET {_COUNTS}, runnable = true, generation = generation + 1, task = :task,
         state = CASE WHEN state = 'running' THEN 'queued' ELSE state END
-    WHERE {_MINE} RETURNING id, true AS again, {_UNFLUSHED}
+    WHERE {_MINE} RETURNING id, state, true AS again, {_UNFLUSHED}
 """  # noqa: S608  # fragments of ours; values are bound
 
 _END = f"""
     UPDATE agents SET {_COUNTS}, runnable = false, state = :state, result = :result, error = :error,
         finished_at = clock_timestamp()
-    WHERE {_MINE} RETURNING id, false AS again
+    WHERE {_MINE} RETURNING id, state, false AS again
 """  # noqa: S608  # fragments of ours; values are bound
 
 _ASKED = """
@@ -92,7 +92,9 @@ _ASKED = """
 _CHILDREN = """
     , spawned AS (
         INSERT INTO agents (id, root_id, parent_id, program, task, state, priority, tenant, budgets, owner, groups)
-        SELECT c.id, c.root_id, closed.id, c.program, c.task, 'queued', c.priority, c.tenant, c.budgets, c.owner, c.groups
+        SELECT c.id, c.root_id, closed.id, c.program, c.task,
+               CASE WHEN closed.state = 'paused' THEN 'paused' ELSE 'queued' END,
+               c.priority, c.tenant, c.budgets, c.owner, c.groups
         FROM closed, json_to_recordset(:spawned) AS c
             (id uuid, root_id uuid, program text, task jsonb, priority smallint, tenant text, budgets jsonb, owner text,
              groups text[])

@@ -1,4 +1,4 @@
-"""Steering agents from outside: pause, resume, and another priority; each for an agent and its descendants."""
+"""Steering agents from outside: pause, resume, cancel, another priority; for one and its descendants, or a group or tenant."""
 
 from __future__ import annotations
 
@@ -16,32 +16,46 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from sqlalchemy import TextClause
+
     from aios.db.session import Transaction
 
-_TREE = """
-    WITH RECURSIVE tree AS (
-        SELECT id FROM agents WHERE id = :id
-        UNION ALL
-        SELECT a.id FROM agents a JOIN tree ON a.parent_id = tree.id
-    ), locked AS (
-        SELECT id FROM agents WHERE id IN (SELECT id FROM tree) AND state = ANY(:states) ORDER BY id FOR NO KEY UPDATE
+_FOUND = {
+    "agent": """
+        WITH RECURSIVE found AS (
+            SELECT id FROM agents WHERE id = :name
+            UNION ALL
+            SELECT a.id FROM agents a JOIN found ON a.parent_id = found.id
+        )""",
+    "tenant": "WITH found AS (SELECT id FROM agents WHERE tenant = :name AND state = ANY(:states))",
+    "group": "WITH found AS (SELECT id FROM agents WHERE :name = ANY(groups) AND state = ANY(:states))",
+}
+"""Which agents a name means: one with its descendants, or all of a tenant or group."""
+
+_LOCKED = """
+    , locked AS (
+        SELECT id FROM agents WHERE id IN (SELECT id FROM found) AND state = ANY(:states) ORDER BY id FOR NO KEY UPDATE
     )
 """
 
-_PAUSE = text(
-    f"{_TREE} UPDATE agents a SET state = 'paused' FROM locked WHERE a.id = locked.id RETURNING a.id"  # noqa: S608  # fragments of ours
-)
 
-_RESUME = text(
-    f"""{_TREE}
-    UPDATE agents a SET state = CASE WHEN a.driver IS NOT NULL THEN 'running' WHEN a.runnable THEN 'queued' ELSE 'waiting' END
-    FROM locked WHERE a.id = locked.id RETURNING a.id
-    """  # noqa: S608  # fragments of ours
-)
+def _each(change: str) -> dict[str, TextClause]:
+    return {
+        kind: text(f"{found} {_LOCKED} UPDATE agents a SET {change} FROM locked WHERE a.id = locked.id RETURNING a.id")  # noqa: S608  # fragments of ours
+        for kind, found in _FOUND.items()
+    }
 
-_NICE = text(
-    f"{_TREE} UPDATE agents a SET priority = :priority FROM locked WHERE a.id = locked.id RETURNING a.id"  # noqa: S608  # fragments of ours
+
+_PAUSE = _each("state = 'paused'")
+_RESUME = _each(
+    "state = CASE WHEN a.driver IS NOT NULL THEN 'running' WHEN a.runnable THEN 'queued' ELSE 'waiting' END"
 )
+_CANCEL = _each("state = 'cancelled', runnable = false, driver = NULL, finished_at = clock_timestamp()")
+_NICE = _each("priority = :priority")
+
+_HOLD = text("INSERT INTO holds (kind, name) VALUES (:kind, :name) ON CONFLICT DO NOTHING")
+_LET_GO = text("DELETE FROM holds WHERE kind = :kind AND name = :name")
+_HOLDS = text("SELECT kind, name FROM holds ORDER BY kind, name")
 
 _NICE_SYSCALLS = text(
     """
@@ -82,7 +96,7 @@ def pause(tx: Transaction, agent: UUID) -> list[UUID]:
         NotFound: there is no such agent.
         AgentEnded: it has ended.
     """
-    return _steer(tx, agent, list(tx.execute(_PAUSE, {"id": agent, "states": _LIVE[:3]}).scalars()))
+    return _steer(tx, agent, list(tx.execute(_PAUSE["agent"], {"name": agent, "states": _LIVE[:3]}).scalars()))
 
 
 def resume(tx: Transaction, agent: UUID) -> list[UUID]:
@@ -92,7 +106,32 @@ def resume(tx: Transaction, agent: UUID) -> list[UUID]:
         NotFound: there is no such agent.
         AgentEnded: it has ended.
     """
-    return _steer(tx, agent, list(tx.execute(_RESUME, {"id": agent, "states": ["paused"]}).scalars()))
+    return _steer(tx, agent, list(tx.execute(_RESUME["agent"], {"name": agent, "states": ["paused"]}).scalars()))
+
+
+def pause_all(tx: Transaction, kind: str, name: str) -> list[UUID]:
+    """Start nothing more of a group's or tenant's agents, nor of those that are submitted until it is resumed."""
+    tx.execute(_HOLD, {"kind": kind, "name": name})
+    return list(tx.execute(_PAUSE[kind], {"name": name, "states": _LIVE[:3]}).scalars())
+
+
+def resume_all(tx: Transaction, kind: str, name: str) -> list[UUID]:
+    """Let a group's or tenant's agents go on, those included that were paused one by one."""
+    tx.execute(_LET_GO, {"kind": kind, "name": name})
+    return list(tx.execute(_RESUME[kind], {"name": name, "states": ["paused"]}).scalars())
+
+
+def cancel_all(tx: Transaction, kind: str, name: str) -> list[UUID]:
+    """Cancel all agents of a group or tenant that have not ended; their open syscalls are left to `agents.drop_open`."""
+    ended: list[UUID] = []
+    while found := list(tx.execute(_CANCEL[kind], {"name": name, "states": _LIVE}).scalars()):
+        ended += found  # once more: a child may have been started while this waited for its parent's row
+    return ended
+
+
+def holds(tx: Transaction) -> list[tuple[str, str]]:
+    """(kind, name) of the groups and tenants that are paused."""
+    return [(row.kind, row.name) for row in tx.execute(_HOLDS)]
 
 
 def nice(tx: Transaction, agent: UUID, *, priority: int) -> list[UUID]:
@@ -102,7 +141,7 @@ def nice(tx: Transaction, agent: UUID, *, priority: int) -> list[UUID]:
         NotFound: there is no such agent.
         AgentEnded: it has ended.
     """
-    steered = list(tx.execute(_NICE, {"id": agent, "states": _LIVE, "priority": priority}).scalars())
+    steered = list(tx.execute(_NICE["agent"], {"name": agent, "states": _LIVE, "priority": priority}).scalars())
     tx.execute(_NICE_SYSCALLS, {"agents": steered, "priority": priority})
     return _steer(tx, agent, steered)
 

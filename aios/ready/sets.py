@@ -19,6 +19,7 @@ from aios.ready.bell import Bell, Done, Granted, Wiped
 from aios.ready.connection import connect, where
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from redis.commands.core import Script
@@ -31,6 +32,7 @@ _PREFIX: Final = "aios:"
 _PARTS: Final = ("nodes", "rates", "policies", "calls")
 _SETS: Final = ("line:*", "grants:*", "account:*", "window:*", "amounts:*")
 _HASHES: Final = ("calls", "rings", "clocks", "due", "paused")
+_TOLD_AT_ONCE: Final = 1000
 _UNKNOWN_SECONDS: Final = {Pool.LLM.value: 1.0}
 """What a syscall is charged that nothing is known of yet; other pools' take milliseconds."""
 
@@ -113,6 +115,25 @@ class ReadySets:
                 key: json.dumps({k: v for k, v in rate._asdict().items() if v}) for key, rate in (rates or {}).items()
             }
             self._run("configure", {"limits": {k: str(v) for k, v in limits.items()}, "rates": texts, "whole": whole})
+
+    def call_off(self, ids: Sequence[str]) -> None:
+        """Tell all workers that these syscalls were cancelled."""
+        with self._translated():
+            for start in range(0, len(ids), _TOLD_AT_ONCE):
+                self._redis.publish(f"{_PREFIX}called-off", json.dumps(ids[start : start + _TOLD_AT_ONCE]))
+
+    def called_off(self, stop: threading.Event) -> Iterator[set[str]]:
+        """What is cancelled from now on, as it is told; ends soon after `stop` is set.
+
+        Raises:
+            BrokerUnavailable: Redis does not answer; what was told meanwhile is lost.
+        """
+        with self._translated(), self._redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]  # redis has no types there
+            channel.subscribe(f"{_PREFIX}called-off")
+            while not stop.is_set():
+                message = channel.get_message(timeout=1.0)
+                if message is not None:
+                    yield set(json.loads(message["data"]))
 
     def missing(self, ids: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Those of the (key, id) that are neither ready nor granted."""

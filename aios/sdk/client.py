@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Self
 
 from aios import settings as settings_module
 from aios.bootstrap import Parts
-from aios.db import agents, forks, recovery, steering, syscalls, views, workers
-from aios.dispatch import agent_bell, bells_of
-from aios.errors import AgentEnded, ErrorJson, FinalError, InvalidArgument, NotFound, from_json
+from aios.db import agents, forks, recovery, syscalls, views, workers
+from aios.dispatch import agent_bell
+from aios.errors import ErrorJson, FinalError, InvalidArgument, NotFound, from_json
 from aios.kernel.ids import parse_id
 from aios.kernel.policy import Payer
 from aios.kernel.submission import agent_row, check_program
 from aios.kernel.values import Json, JsonObject, canonical
-from aios.kernel.words import DEFAULT_PRIORITY, AgentState, check_priority
+from aios.kernel.words import DEFAULT_PRIORITY, AgentState
 from aios.sdk.access import AccessControl
 from aios.sdk.cores import Cores
 from aios.sdk.forks import Forks
 from aios.sdk.gauges import Looks
 from aios.sdk.schedules import Schedules
 from aios.sdk.scheduling import Scheduling
+from aios.sdk.steering import Steering
 from aios.worker.system import Pruned, prune
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Result:
         return {"id": self.id, "state": self.state.value, "result": self.value, "error": self.error}
 
 
-class Client(Schedules, Scheduling, Cores, AccessControl, Forks, Looks):
+class Client(Schedules, Steering, Scheduling, Cores, AccessControl, Forks, Looks):
     """Speaks to one AIOS by its database and Redis URLs; thread-safe. `AsyncClient` is the same for asyncio."""
 
     def __init__(self, settings: Settings | None = None, **values: object) -> None:
@@ -221,58 +222,6 @@ class Client(Schedules, Scheduling, Cores, AccessControl, Forks, Looks):
 
         yield from watch(self._parts, parse_id(agent), wait=wait)
 
-    def cancel(self, agent: str) -> Sequence[str]:
-        """Cancel an agent and its children; gives the ids of those that were cancelled. Works with all workers down.
-
-        Raises:
-            NotFound: there is no such agent.
-            AgentEnded: it has ended before.
-        """
-        with self._parts.database.transaction() as tx:
-            ended, dropped = agents.cancel(tx, parse_id(agent))
-        if not ended:
-            raise AgentEnded(agent, self._result(parse_id(agent)).state.value)
-        done = [(pool, str(syscall)) for syscall, pool in dropped] + [("agent", str(found)) for found in ended]
-        self._parts.dispatch.ring(done=done)
-        return [str(found) for found in ended]
-
-    def pause(self, agent: str) -> Sequence[str]:
-        """Start nothing more of an agent and its children; what runs ends. Gives the ids of those that were paused.
-
-        Raises:
-            NotFound: there is no such agent.
-            AgentEnded: it has ended.
-        """
-        with self._parts.database.transaction() as tx:
-            paused = steering.pause(tx, parse_id(agent))
-        return [str(found) for found in paused]
-
-    def resume(self, agent: str) -> Sequence[str]:
-        """Let a paused agent and its children go on; gives the ids of those that were paused.
-
-        Raises:
-            NotFound: there is no such agent.
-            AgentEnded: it has ended.
-        """
-        with self._parts.database.transaction() as tx:
-            resumed = steering.resume(tx, parse_id(agent))
-        self._ring_again(resumed)
-        return [str(found) for found in resumed]
-
-    def nice(self, agent: str, priority: int) -> Sequence[str]:
-        """Give an agent and its children, and what they have waiting, another priority: 0 (most urgent) to 9.
-
-        Raises:
-            InvalidArgument: it is no priority.
-            NotFound: there is no such agent.
-            AgentEnded: it has ended.
-        """
-        check_priority(priority)
-        with self._parts.database.transaction() as tx:
-            changed = steering.nice(tx, parse_id(agent), priority=priority)
-        self._ring_again(changed)
-        return [str(found) for found in changed]
-
     def questions(self, agent: str | None = None) -> Sequence[JsonObject]:
         """Questions of `agent.ask` that wait for a human: of one agent, or of all."""
         with self._parts.database.statement() as tx:
@@ -336,11 +285,6 @@ class Client(Schedules, Scheduling, Cores, AccessControl, Forks, Looks):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
-
-    def _ring_again(self, steered: Sequence[UUID]) -> None:
-        with self._parts.database.statement() as tx:
-            bells = bells_of(steering.waiting(tx, steered))
-        self._parts.dispatch.ring(done=[(bell.key, bell.id) for bell in bells], add=bells)
 
     def _result(self, agent: UUID) -> Result:
         with self._parts.database.statement() as tx:

@@ -98,7 +98,8 @@ class Schedules:
         with self._parts.database.transaction() as tx:
             found = schedules.named(tx, name)
             agent = schedules.fire(tx, found, tick_at=None, limits=self.settings.limits)
-        self._parts.dispatch.ring(add=[agent_bell(agent, priority=found.priority, payer=Payer(str(agent), program=found.program))])
+        payer = Payer(str(agent), program=found.program)
+        self._parts.dispatch.ring(add=[agent_bell(agent, priority=found.priority, payer=payer)])
         return str(agent)
 
     def schedule_history(self, name: str, *, limit: int = 100) -> Sequence[JsonObject]:

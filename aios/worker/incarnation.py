@@ -75,6 +75,7 @@ class Incarnation:
         self._register()
         self._thread.start()
         threading.Thread(target=self._renew_on, name="aios-grants", daemon=True).start()
+        threading.Thread(target=self._listen_on, name="aios-called-off", daemon=True).start()
 
     @property
     def silent(self) -> bool:
@@ -241,6 +242,15 @@ class Incarnation:
     def _renew_on(self) -> None:
         """Apart from the heartbeat: a Redis that hangs must not make a live process look dead."""
         self._repeat(self.renew, what="grants")
+
+    def _listen_on(self) -> None:
+        """Hear of cancelled syscalls at once; what is not heard is seen at the next heartbeat."""
+        self._repeat(self._listen, what="cancellations")
+
+    def _listen(self) -> None:
+        for syscalls in self._ready.called_off(self._stop):
+            if any(str(call.id) in syscalls for call in self.held()):
+                self._stop_lost()
 
     def _repeat(self, work: Callable[[], None], *, what: str) -> None:
         while not self._stop.wait(self._settings.heartbeat_seconds):

@@ -18,7 +18,7 @@ from aios.db.tables.memory import (
 )
 from aios.db.tables.processes import agents, checkpoints, contexts, programs, recovery, requests, syscalls, workers
 from aios.db.tables.schedules import schedule_runs, schedules
-from aios.db.tables.scheduling import limits, scheduler, shares
+from aios.db.tables.scheduling import holds, limits, scheduler, shares
 from aios.db.tables.storage import blobs, chunks, file_versions, files, share_links, summaries
 from aios.db.tables.tools import mcp_tools
 
@@ -38,6 +38,7 @@ __all__ = [
     "files",
     "grants",
     "group_members",
+    "holds",
     "limits",
     "mcp_tools",
     "memories",

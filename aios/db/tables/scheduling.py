@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Integer, Table, Text, text
+from sqlalchemy import Boolean, Column, Integer, PrimaryKeyConstraint, Table, Text, text
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB
 
 from aios.db.tables.base import metadata
@@ -24,6 +24,14 @@ limits = Table(
     Column("requests", Integer),  # per minute, as are tokens
     Column("tokens", Integer),
     Column("chosen", Boolean, nullable=False, server_default=text("false")),
+)
+
+holds = Table(  # groups and tenants that are paused: their agents that are submitted meanwhile are, too
+    "holds",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    PrimaryKeyConstraint("kind", "name"),
 )
 
 shares = Table(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from uuid import UUID
+
 import pytest
 
 from aios.errors import AgentEnded, InvalidArgument, NotFound
+from aios.kernel.ids import new_token
 from aios.kernel.plan import ToolInfo
 from aios.kernel.ports import Outcome
 from aios.kernel.program import program
@@ -116,3 +121,73 @@ def test_what_cannot_be_steered_is_said(world):
             steer(agent)
         with pytest.raises(NotFound):
             steer("00000000-0000-0000-0000-000000000001")
+
+
+def test_a_paused_tenant_starts_nothing_old_or_new_until_it_is_resumed(world):
+    old = world.client.submit("child", "x", tenant="acme")
+    other = world.client.submit("child", "x", tenant="other")
+    assert world.client.pause_all(tenant="acme") == [old]
+    assert world.client.holds() == [("tenant", "acme")]
+    new = world.client.submit("child", "x", tenant="acme")
+    world.run()
+    states = [world.client.result(agent, timeout=0).state for agent in (old, new, other)]
+    assert states == ["paused", "paused", "done"]
+    assert sorted(world.client.resume_all(tenant="acme")) == sorted([old, new])
+    assert world.client.holds() == []
+    world.run()
+    assert [world.client.result(agent, timeout=0).value for agent in (old, new)] == [2, 2]
+
+
+def test_a_child_that_a_paused_agents_last_drive_starts_is_paused_too(world):
+    agent = world.client.submit("parent", "x")
+    (bell,) = world.recorder.bells
+    world.recorder.bells.clear()
+    progress = world.drive._progress
+
+    def pause_meanwhile(*given):
+        world.client.pause(agent)
+        return progress(*given)
+
+    object.__setattr__(world.drive, "_progress", pause_meanwhile)
+    world.answer(bell)
+    object.__setattr__(world.drive, "_progress", progress)
+    world.run()
+    assert {row["program"]: row["state"] for row in world.client.list()} == {"parent": "paused", "child": "paused"}
+    assert len(world.client.resume(agent)) == 2
+    world.run()
+    assert world.client.result(agent, timeout=0).value == [1, 2]
+
+
+def test_a_group_is_cancelled_as_a_whole(world):
+    inside = [world.client.submit("parent", "x", groups=["crew"]) for _ in range(2)]
+    outside = world.client.submit("child", "x")
+    drive_once(world)
+    assert set(inside) <= set(world.client.cancel_all(group="crew"))
+    world.run()
+    assert {world.client.result(agent, timeout=0).state for agent in inside} == {"cancelled"}
+    assert world.client.result(outside, timeout=0).value == 2
+    assert world.client.cancel_all(group="crew") == []
+    with pytest.raises(InvalidArgument, match="give one of them"):
+        world.client.pause_all(tenant="a", group="b")
+
+
+def test_a_worker_hears_at_once_that_what_it_executes_was_cancelled(world):
+    lost, heard = [], threading.Event()
+    world.incarnation._on_lost = lambda syscall: (lost.append(syscall), heard.set())
+    listening = threading.Thread(target=world.incarnation._listen, daemon=True)
+    listening.start()
+    agent = world.client.submit("child", "x")
+    drive_once(world)
+    (bell,) = world.recorder.bells
+    call = world.execution._claim(UUID(bell.id), "tool", token := new_token())
+    with world.incarnation.holding(token):
+        world.incarnation.hold(call)
+        time.sleep(0.1)  # until it has subscribed
+        begun = time.monotonic()
+        world.client.cancel(agent)
+        assert heard.wait(2)
+        assert time.monotonic() - begun < 0.5
+        assert not call.valid()
+    assert lost == [call.id]
+    world.incarnation._stop.set()
+    listening.join()

@@ -82,6 +82,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", "member", name=op.f("pk_group_members")),
     )
     op.create_table(
+        "holds",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "name", name=op.f("pk_holds")),
+    )
+    op.create_table(
         "limits",
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("slots", sa.Integer(), nullable=True),
@@ -407,6 +413,7 @@ def downgrade() -> None:
     op.drop_table("scheduler")
     op.drop_table("mcp_tools")
     op.drop_table("limits")
+    op.drop_table("holds")
     op.drop_table("group_members")
     op.drop_index(op.f("ix_grants_principal"), table_name="grants")
     op.drop_table("grants")
