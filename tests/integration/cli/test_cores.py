@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+
 import pytest
 
+from aios.settings import app_dir
 from tests.integration.llm.conftest import running
 
 pytestmark = pytest.mark.usefixtures("system")
@@ -86,6 +90,19 @@ def test_a_core_that_is_down_or_without_its_key_says_so(aios):
     assert "engine 'down' failed" in answer.err
     aios("cores", "add", "locked", URL, "--key-env", "NO_SUCH_KEY")
     assert "environment variable 'NO_SUCH_KEY' is not set" in aios("cores", "test", "locked").err
+
+
+def test_what_the_page_says_is_what_the_commands_do(aios, monkeypatch):
+    page = (app_dir() / "docs" / "howto" / "cores.md").read_text()
+    lines = re.findall(r"^aios (cores .*)$", page, re.MULTILINE)
+    assert len(lines) == 7
+    monkeypatch.setenv("CLOUD_KEY", "secret")
+    with running("--backend", "scripted") as engine:
+        for line in lines:
+            answer = aios(*shlex.split(line.replace("http://gpu-2:8080", engine.url)))
+            assert answer.code == 0, f"{line}: {answer.err}"
+    (left,) = aios("cores", "list", "--json").json
+    assert (left["name"], left["kind"], left["model"], left["key_env"]) == ("cloud", "openai", "large-1", "CLOUD_KEY")
 
 
 def test_each_commands_help_shows_an_example(aios):
