@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 PAGE_TAG: Final = "paged-out"
 _PAGES: Final = 8  # recalled for a question
+_PAGES_AT_ONCE: Final = 128  # in one syscall: an embedding takes milliseconds, a syscall has a minute
 _LONGEST_PAGE: Final = (64, 800)  # characters: at most about what a small embedder reads of a text
 _PAGE_SHARE: Final = 3  # tokens of room per character of a page: all that are recalled fill two thirds of it at most
 _SUMMARY_SHARE: Final = 8  # a summary may fill this part of the room
@@ -132,7 +133,8 @@ class Folding(Generic[T]):
         if self._strategy is Strategy.PAGE_OUT:
             least, most = _LONGEST_PAGE
             longest = max(least, min(most, fault.room // _PAGE_SHARE))
-            await Gather(tuple(_page(text) for text in windows.pages(dropped, longest=longest)))
+            texts = windows.pages(dropped, longest=longest)
+            await Gather(tuple(_page_out(texts[i : i + _PAGES_AT_ONCE]) for i in range(0, len(texts), _PAGES_AT_ONCE)))
             return replace(made, recalls=True)
         told = f"Earlier minutes: {fold.summary}\n\n" if fold.summary else ""
         return replace(made, summary=await _summary(self._request, told + windows.transcript(dropped), fault.room))
@@ -167,8 +169,8 @@ def _said(results: list[Json]) -> str:
     return str(results[-1]["message"].get("content") or "").strip()
 
 
-def _page(text: str) -> Request[Json]:
-    return Request("memory", "add", {"content": text, "tags": [PAGE_TAG], "metadata": {}})
+def _page_out(texts: Sequence[str]) -> Request[Json]:
+    return Request("memory", "page_out", {"pages": list(texts), "tags": [PAGE_TAG]})
 
 
 def _recalling(request: Request[T], *, query: str) -> Request[T]:

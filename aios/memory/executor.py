@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aios.errors import InvalidArgument
 from aios.memory.longterm import LongTermMemory
 from aios.memory.operations import OPERATIONS
+from aios.memory.paging import Paging
 from aios.memory.recalling import Recalling
 from aios.memory.refining import Refining
 from aios.memory.working import NoCache, WorkingMemory
@@ -47,6 +48,7 @@ class MemoryExecutor:
             **WorkingMemory(cache or NoCache(), settings or MemorySettings()).operations,
             **notes.operations,
             **Refining(notes).operations,
+            **Paging(notes).operations,
             **Recalling(notes, database=database, count=count).operations,
         }
 

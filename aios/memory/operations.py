@@ -21,6 +21,7 @@ OPERATIONS: Final = {
     "history": "Tell what a note was before.",
     "recall": "Find what a chat should be told.",
     "remember": "Store a reply of the same request as a note.",
+    "page_out": "Store turns that a conversation has no room for.",
     "analyse": "Write what a model said of a note, and find its neighbours.",
     "evolve": "Link a note with its neighbours and change them, as a model said.",
 }

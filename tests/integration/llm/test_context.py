@@ -166,7 +166,7 @@ def test_paged_out_turns_are_recalled_for_paraphrased_questions(world, small):
     agent = one.client.submit("recalling", questions)
     one.run()
     assert one.client.result(agent, timeout=0).unwrap()[0] > 80
-    found = rows(one, "SELECT payload->>'query', result FROM syscalls WHERE pool = 'memory' AND op = 'search'")
+    found = rows(one, "SELECT payload->>'query', result FROM syscalls WHERE pool = 'memory' AND op = 'recall'")
     recalled = {query: [note["content"] for note in notes] for query, notes in found}
     expected = {q: f"user: {fact}" for fact, asked in FACTS.items() for q in asked}
     missed = [q for q in questions if expected[q] not in recalled[q]]
