@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
+    from aios.sdk.files import Files
     from aios.sdk.stream import Event
     from aios.settings import Settings
 
@@ -275,6 +276,13 @@ class Client(Schedules, Steering, Scheduling, Cores, AccessControl, Forks, Looks
         """
         age = timedelta(days=self.settings.limits.retention_days) if older_than is None else older_than
         return prune(self._parts.database, older_than=age, files=self._parts.file_retention)
+
+    @property
+    def files(self) -> Files:
+        """The files of all agents, groups and of everybody, as an operator sees them."""
+        from aios.sdk.files import Files  # noqa: PLC0415  # only who looks at files needs them
+
+        return Files(self._parts, find=self.find)
 
     def close(self) -> None:
         """Close the connections."""

@@ -8,6 +8,7 @@ from aios.errors import Misconfigured
 from aios.kernel.payload import read as read_payload
 from aios.storage import links
 from aios.storage.payloads import Path, Share, Unshare
+from aios.storage.store import author
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ def _share(store: Store, call: Claimed) -> Effect:
         raise Misconfigured("this worker has no key to sign share links", "set storage.share_key")
 
     def effect(tx: Transaction) -> JsonObject:
-        return made.make(tx, path, id=call.id, version=asked.version, seconds=asked.seconds, agent_id=call.agent_id)
+        return made.make(tx, path, id=call.id, version=asked.version, seconds=asked.seconds, agent_id=author(call))
 
     return effect
 

@@ -28,11 +28,7 @@ def _write(store: Store, call: Claimed) -> Effect:
     store.blobs.prepare(data)
 
     def effect(tx: Transaction) -> JsonObject:
-        return told(
-            files.write(
-                tx, path, data, agent_id=call.agent_id, syscall_id=call.id, blobs=store.blobs, expect=asked.expect
-            )
-        )
+        return told(files.write(tx, path, data, **by(call), blobs=store.blobs, expect=asked.expect))
 
     if store.index is not None:
         store.index.wake()
@@ -75,7 +71,7 @@ def _delete(store: Store, call: Claimed) -> Effect:
         if files.find(tx, path) is None and folders.is_folder(tx, path):
             folders.remove(tx, path)
             return {"path": path, "files": 0}
-        origin = Origin(call.agent_id, call.id, "delete")
+        origin = Origin(**by(call), op="delete")
         return {"path": path, "version": files.delete(tx, path, origin=origin, expect=asked.expect)}
 
     return effect
