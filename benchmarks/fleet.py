@@ -32,17 +32,19 @@ _PROGRAMS = Path(__file__).with_name("programs")
 class Fleet:
     """Servers and the simulated engine; workers are added by `worker`. Everything ends with the `with` block."""
 
-    def __init__(self, folder: Path, *, slots: int, engine: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, *, slots: int, engine: tuple[str, ...], profile: str = "pools") -> None:
         """Nothing is started before `with`.
 
         Args:
             folder: where data and logs go.
             slots: LLM calls in flight at most.
             engine: the engine's options, less its address.
+            profile: how work changes hands, `pools` or `fused`.
         """
         self._folder = folder
         self._slots = slots
         self._options = engine
+        self._profile = profile
         self._stack = ExitStack()
         self._units: dict[str, Unit] = {}
 
@@ -77,6 +79,7 @@ class Fleet:
             "AIOS_ENGINE_URL": self.settings.engine_url,
             "AIOS_AGENTS_PATH": str(_PROGRAMS),
             "AIOS_LLM__SLOTS": str(self._slots),
+            "AIOS_WORKER__PROFILE": self._profile,
             "AIOS_LOG_LEVEL": "WARNING",
         }
 
@@ -94,6 +97,12 @@ class Fleet:
         end = time.monotonic() + 30
         while app == "tasks" and not ready.exists() and time.monotonic() < end:
             time.sleep(0.05)
+
+    def pid(self, name: str) -> int:
+        """The pid of a worker."""
+        child = self._units[name].child
+        assert child is not None
+        return child.pid
 
     def stop(self, *names: str) -> None:
         """Stop workers."""

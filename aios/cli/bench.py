@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(help="Measure this machine: ratios against baselines of the same run.", no_args_is_help=True)
     group.command()(overhead)
     group.command()(policies)
+    group.command()(access)
     group.command()(tools)
     app.add_typer(group, name="bench", rich_help_panel="System")
 
@@ -66,6 +67,21 @@ def tools(
     Example: aios bench tools --quick --json
     """
     _run("tools", [*(["--quick"] if quick else []), *(["--json"] if as_json else [])])
+
+
+def access(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute instead of several.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Right decisions while rules change, irreversible operations asked, agents that wait for humans (E8).
+
+    Anything wrong (a false allow or deny, an operation that nobody was asked about, a denial missing in the audit log after
+    SIGKILL) ends it with exit code 1.
+
+    Example: aios bench access --quick --json
+    """
+    _run("access", [*(["--quick"] if quick else []), *(["--json"] if as_json else [])])
 
 
 def _run(name: str, options: list[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from aios.errors import InvalidArgument
 from aios.kernel.access import Ask, Book, Rule, Subject, check_pattern, check_principal, covers, matches, touches
+from benchmarks.guarded.naive import allowed, regex
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 names = st.sampled_from(["a", "b", "c"])
@@ -48,56 +48,13 @@ memberships = st.dictionaries(
 )
 
 
-def regex(pattern):
-    """A pattern as a regular expression, written independently of the matcher."""
-    if pattern == "*":
-        return re.compile(r".*", re.DOTALL)
-    kind, _, rest = pattern.partition(":")
-    parts = rest.split("/")
-    text, first = re.escape(kind) + ":", True
-    for place, part in enumerate(parts):
-        if part == "**":
-            last = place == len(parts) - 1
-            if first:
-                text += ".*" if last else r"(?:[^/]*/)*"
-                first = True
-            else:
-                text += r"(?:/.*)?" if last else r"(?:/[^/]*)*"
-            continue
-        text += ("" if first else "/") + "[^/]*".join(re.escape(piece) for piece in part.split("*"))
-        first = False
-    return re.compile(text, re.DOTALL)
-
-
-def allowed(subject, ask, everything, groups_of):
-    """Who may do what, as one would say it."""
-    mine = {f"agent:{subject.agent}", f"tenant:{subject.tenant}"} | (
-        {f"user:{subject.owner}"} if subject.owner else set()
-    )
-    groups = set(subject.groups).union(*(groups_of.get(one, ()) for one in mine))
-    mine |= {f"group:{name}" for name in groups}
-    fitting = [
-        rule
-        for rule in everything
-        if rule.principal in mine
-        and rule.operation in ("*", ask.operation)
-        and (rule.expires_at is None or rule.expires_at > NOW)
-        and regex(rule.pattern).fullmatch(ask.resource)
-    ]
-    if any(not rule.allow for rule in fitting):
-        return False
-    own = [rf"memory:agent/{subject.agent}", rf"file:/agents/{subject.agent}/.*", rf"agent:{subject.agent}", r"tool:.*"]
-    own += [rf"memory:group/{name}" for name in groups] + [rf"file:/groups/{name}/.*" for name in groups]
-    return bool(fitting) or any(re.fullmatch(one, ask.resource) for one in own)
-
-
 @settings(max_examples=150, deadline=None)
 @given(
     subjects, st.builds(Ask, st.sampled_from(["read", "write"]), resources), st.lists(rules, max_size=8), memberships
 )
 def test_the_decision_is_that_of_the_naive_model(subject, ask, everything, groups_of):
     book = Book(1, by_principal(everything), groups_of)
-    assert book.decide(subject, ask, now=NOW).allowed is allowed(subject, ask, everything, groups_of)
+    assert book.decide(subject, ask, now=NOW).allowed is allowed(subject, ask, everything, groups_of, now=NOW)
 
 
 def by_principal(everything):

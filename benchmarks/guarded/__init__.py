@@ -1,0 +1,1 @@
+"""What the access manager decides, asks and writes down, measured: E8."""
