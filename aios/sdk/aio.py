@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
 
 from aios.kernel.words import DEFAULT_PRIORITY
 from aios.sdk.client import Client, Result
 from aios.sdk.stream import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
     from types import TracebackType
 
     from aios.kernel.values import Json, JsonObject
@@ -25,13 +27,35 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_Client = TypeVar("_Client")
 
 _THREADS: Final = 16
 _STEP_SECONDS: Final = 1.0  # a cancelled coroutine leaves its thread behind for this long at most
 
 
+def _with_twins(kind: type[_Client]) -> type[_Client]:
+    """Give a class every method of `Client` that it does not define itself: the same one, on a thread."""
+    for name, method in inspect.getmembers(Client, inspect.isfunction):
+        if not name.startswith("_") and name != "close" and not hasattr(kind, name):
+            setattr(kind, name, _twin(method))
+    return kind
+
+
+def _twin(method: Callable[..., object]) -> Callable[..., Awaitable[object]]:
+    @functools.wraps(method)
+    async def twin(self: AsyncClient, *args: object, **kwargs: object) -> object:
+        return await self._call(functools.partial(method, self._client), *args, **kwargs)
+
+    return twin
+
+
+@_with_twins
 class AsyncClient:
-    """Speaks to one AIOS from an event loop. Errors and arguments are those of `Client`."""
+    """Speaks to one AIOS from an event loop. Methods, errors and arguments are those of `Client`."""
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]: ...
 
     def __init__(self, settings: Settings | None = None, **values: object) -> None:
         """Connect on first use.
@@ -54,6 +78,8 @@ class AsyncClient:
         budgets: JsonObject | None = None,
         idempotency_key: str | None = None,
         tenant: str = "default",
+        owner: str = "",
+        groups: Sequence[str] = (),
     ) -> str:
         """Put an agent in the process table and ring; gives its id. It is durable when this returns."""
         return await self._call(
@@ -64,6 +90,8 @@ class AsyncClient:
             budgets=budgets,
             idempotency_key=idempotency_key,
             tenant=tenant,
+            owner=owner,
+            groups=groups,
         )
 
     async def result(self, agent: str, *, timeout: float | timedelta | None = None) -> Result:  # noqa: ASYNC109
