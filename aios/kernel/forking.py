@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from aios.errors import InvalidArgument
-from aios.kernel.chat import ROLES
 from aios.kernel.replay import Entry
-from aios.kernel.values import canonical
+from aios.kernel.values import canonical, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +61,7 @@ def edited(entries: Mapping[str, Entry], *, at: int, edit: Json) -> Entry:
     Args:
         entries: the journal.
         at: the request's number.
-        edit: of a model's answer its text, or the whole message; of anything else its JSON result.
+        edit: of a model's answer its text (JSON is one, too), or the whole message; of anything else its JSON result.
 
     Raises:
         InvalidArgument: the request is a gather, whose branches have an answer each, or `edit` is no message.
@@ -113,6 +113,10 @@ def _is_reply(result: Json) -> bool:
 def _message(edit: Json) -> JsonObject:
     if isinstance(edit, str):
         return {"role": "assistant", "content": edit}
-    if isinstance(edit, dict) and edit.get("role", "assistant") in ROLES and {"content", "tool_calls"} & set(edit):
+    if not isinstance(edit, dict) or not {"role", "content", "tool_calls"} & set(edit):
+        return {"role": "assistant", "content": short(edit, sys.maxsize)}  # a reply to a schema is a text, too
+    if edit.get("role", "assistant") == "assistant" and {"content", "tool_calls"} & set(edit):
         return {"role": "assistant", **edit}
-    raise InvalidArgument("edit", edit, "a model's answer is a text, or a message with `content` or `tool_calls`")
+    raise InvalidArgument(
+        "edit", edit, "a model's answer is a text, or an assistant's message with `content` or `tool_calls`"
+    )

@@ -16,92 +16,16 @@ from aios.memory.hashing import Hashing
 from aios.memory.minilm import MiniLM
 from aios.settings import LLMSettings
 from aios.testing import FakeSink, FakeToolBox
+from benchmarks import paraphrases
 from tests.integration.llm.conftest import closing, running
 from tests.integration.worker.world import World
 
-FACTS = {
-    "My sister Karin moved to Lisbon last spring.": (
-        "In which city does my sibling live now?",
-        "Where has Karin gone?",
-    ),
-    "The spare key lies under the blue flower pot.": (
-        "Where do I find the second key?",
-        "What is the key hidden under?",
-    ),
-    "I am allergic to peanuts.": ("Which food must I avoid?", "What makes me ill when I eat it?"),
-    "The wifi password is marmalade-42.": (
-        "How do I get on the internet here?",
-        "Code of the wireless network?",
-    ),
-    "Our dog is named Bertil and he is three years old.": ("How old is my pet?", "What do we call the dog?"),
-    "The dentist appointment is on the ninth of March.": (
-        "When do I see the doctor for my teeth?",
-        "Date of my dentist visit?",
-    ),
-    "Grandmother's bread recipe needs rye flour and buttermilk.": (
-        "What goes into granny's loaf?",
-        "Ingredients of the bread?",
-    ),
-    "The car makes a rattling noise when it brakes.": (
-        "What is wrong with my vehicle?",
-        "When does the car sound strange?",
-    ),
-    "I owe Henrik two hundred crowns for the concert.": (
-        "To whom do I have a debt?",
-        "How much money does Henrik get?",
-    ),
-    "The attic window has to be repaired before winter.": (
-        "What needs mending in the house?",
-        "What must be fixed upstairs?",
-    ),
-    "My favourite composer is Sibelius.": ("Whose music do I like best?", "Which composer do I love?"),
-    "The meeting with the bank was moved to Thursday.": (
-        "On what weekday do I talk to the bank?",
-        "New day of the bank meeting?",
-    ),
-    "We planted eleven apple trees behind the barn.": (
-        "How many fruit trees are there?",
-        "What grows behind the barn?",
-    ),
-    "The boat is called Albatross and lies in Visby harbour.": (
-        "Where is my ship moored?",
-        "What is the name of the boat?",
-    ),
-    "Aunt Greta collects old stamps from Brazil.": ("Who has a stamp collection?", "What is my aunt's hobby?"),
-    "The train to Oslo leaves at seven in the morning.": (
-        "When do I depart for Norway by rail?",
-        "At what hour goes the train?",
-    ),
-    "My shoe size is forty-four.": ("How large are my feet?", "Which size of shoes shall I order?"),
-    "The neighbours complained about the drums at night.": (
-        "Who was angry about noise?",
-        "What disturbed the people next door?",
-    ),
-    "I studied chemistry in Uppsala for two years.": (
-        "What did I learn at university?",
-        "Where did I go to university?",
-    ),
-    "The red folder contains the insurance papers.": (
-        "Where are the documents for the insurance?",
-        "What is in the red folder?",
-    ),
-}
-TOPICS = ("the weather", "lunch", "a walk", "the news", "a film", "the garden", "work", "music", "a book", "the sea")
-
 
 def long_talk(turns):
-    facts = list(FACTS)
     messages = [{"role": "system", "content": "You are a patient assistant."}]
-    for turn in range(turns):
-        said = (
-            facts[turn // 2]
-            if turn % 2 and turn // 2 < len(facts)
-            else f"Let us chat about {TOPICS[turn % 10]}, {turn}."
-        )
-        messages += [
-            {"role": "user", "content": said},
-            {"role": "assistant", "content": f"Fine, we can do that ({turn})."},
-        ]
+    for turn, said in enumerate(paraphrases.talk(turns)):
+        answer = f"Fine, we can do that ({turn})."
+        messages += [{"role": "user", "content": said}, {"role": "assistant", "content": answer}]
     return messages
 
 
@@ -117,9 +41,7 @@ async def recalling(agent, questions):
 async def chatter(agent, turns):
     messages = [{"role": "system", "content": "Be brief."}]
     for turn in range(turns):
-        messages.append(
-            {"role": "user", "content": f"Turn {turn}: tell me something about {TOPICS[turn % 10]} please."}
-        )
+        messages.append({"role": "user", "content": f"Turn {turn}: tell me something about {turn % 10} please."})
         messages.append((await agent.llm.chat(messages, max_tokens=16)).message)
     return len(messages)
 
@@ -162,15 +84,14 @@ def rows(world, sql, **values):
 
 def test_paged_out_turns_are_recalled_for_paraphrased_questions(world, small):
     one = world(small[0], [recalling], MiniLM())
-    questions = [q for asked in FACTS.values() for q in asked]
-    agent = one.client.submit("recalling", questions)
+    expected = paraphrases.questions()
+    agent = one.client.submit("recalling", list(expected))
     one.run()
     assert one.client.result(agent, timeout=0).unwrap()[0] > 80
     found = rows(one, "SELECT payload->>'query', result FROM syscalls WHERE pool = 'memory' AND op = 'recall'")
     recalled = {query: [note["content"] for note in notes] for query, notes in found}
-    expected = {q: f"user: {fact}" for fact, asked in FACTS.items() for q in asked}
-    missed = [q for q in questions if expected[q] not in recalled[q]]
-    assert len(missed) <= 0.05 * len(questions), missed
+    missed = [question for question, fact in expected.items() if f"user: {fact}" not in recalled[question]]
+    assert len(missed) <= 0.05 * len(expected), missed
 
 
 def test_a_conversation_of_many_windows_survives_dying_workers_and_pages_each_turn_once(world, small):

@@ -49,6 +49,8 @@ def test_an_edited_answer_of_a_model_keeps_all_but_its_message():
     assert made.digest == JOURNAL["3"].digest
     calls = {"tool_calls": [{"id": "1"}], "content": ""}
     assert edited(JOURNAL, at=3, edit=calls).results[1]["message"] == {"role": "assistant", **calls}
+    for value, text in ((391, "391"), ({"price": 5}, '{"price": 5}')):
+        assert edited(JOURNAL, at=3, edit=value).results[1]["message"] == {"role": "assistant", "content": text}
     assert JOURNAL["3"].results[1] is REPLY
 
 
@@ -61,7 +63,7 @@ def test_an_edit_mends_what_failed():
 def test_a_gather_and_a_bad_message_cannot_be_edited():
     with pytest.raises(InvalidArgument, match="gather"):
         edited(JOURNAL, at=2, edit=1)
-    for wrong in (5, {"text": "x"}, {"role": "wizard", "content": "x"}):
+    for wrong in ({"role": "user", "content": "x"}, {"role": "assistant"}):
         with pytest.raises(InvalidArgument, match="a model's answer is a text"):
             edited(JOURNAL, at=3, edit=wrong)
 
