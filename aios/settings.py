@@ -36,6 +36,9 @@ class WorkerSettings(_Section):
     heartbeat_seconds: float = Field(2.0, description="Time between two heartbeats of a process.")
     tick_seconds: float = Field(1.0, description="Time between two recovery ticks; one process at a time does one.")
     drive_seconds: float = Field(10.0, description="A program may run this long without a request (ProgramStuck).")
+    profile: Literal["pools", "fused"] = Field(
+        "pools", description="`pools`: a message for every syscall; `fused`: a process goes on with what it is granted."
+    )
     live_runs: int = Field(
         256, ge=0, description="Waiting programs that a process keeps, to go on without a replay; 0: none."
     )
@@ -120,6 +123,14 @@ class McpSettings(_Section):
     message_bytes: int = Field(4_000_000, ge=1_000, description="Longest message that is read from it.")
 
 
+class SearchSettings(_Section):
+    """Who answers `web.search`."""
+
+    provider: str = Field("", description="`brave`, `searxng`, or an entry point of the group `aios.search`; empty: off.")
+    url: str = Field("", description="Its address, where it is not the provider's usual one.")
+    key_env: str = Field("", description="Environment variable, of the workers, that holds its key.")
+
+
 class SandboxSettings(_Section):
     """What code in the sandbox (`python.run`, `shell.run`) may take. Beyond it, it is ended."""
 
@@ -151,6 +162,12 @@ class ToolSettings(_Section):
     )
     limits: dict[str, int] = Field({}, description="Calls at once, on all machines together, by the tool's name.")
     mcp: tuple[McpSettings, ...] = Field((), description="MCP servers, each a table [[tools.mcp]].")
+    wikipedia_url: str = Field(
+        "https://{language}.wikipedia.org/w/api.php", description="Where `wikipedia` asks; empty: it is off."
+    )
+    arxiv_url: str = Field("https://export.arxiv.org/api/query", description="Where `arxiv` asks; empty: it is off.")
+    sql_env: str = Field("", description="Environment variable with the DSN that `sql.query` reads from; empty: it is off.")
+    search: SearchSettings = SearchSettings()
     sandbox: SandboxSettings = SandboxSettings()
 
 

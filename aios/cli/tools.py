@@ -171,7 +171,9 @@ def serve(
     from aios.tools.sources import load
 
     registry = load(settings(data_dir))
-    names = tool or [loaded.tool.name for loaded in registry.listing()]
+    # Each call is an agent of its own, whose files and memory nobody sees again: clients get a group's instead.
+    every = [loaded.tool.name for loaded in registry.listing()]
+    names = tool or [name for name in every if not name.startswith(("files.", "memory."))]
     with connect(data_dir) as client:
         orders = Orders([registry.spec(name) for name in names], group=group)
         anyio.run(serve_stdio, Bridge(client, orders, group=group, seconds=timeout))

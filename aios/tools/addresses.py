@@ -57,7 +57,7 @@ def is_public(address: Address, /) -> bool:
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 
-def pinned(url: str, *, host: str, port: int, resolve: Resolve, permitted: Permitted) -> str:
+def pinned(url: str, *, host: str, port: int, resolve: Resolve, permitted: Permitted, tool: str = "http_get") -> str:
     """The one address to connect to, checked after resolution, so that a second look-up cannot change it.
 
     A name that has any address of our own network is refused whole: such a name is misused or misconfigured.
@@ -69,12 +69,12 @@ def pinned(url: str, *, host: str, port: int, resolve: Resolve, permitted: Permi
     try:
         addresses = [ipaddress.ip_address(text) for text in resolve(host, port)]
     except (OSError, ValueError) as error:
-        raise ToolUnavailable("http_get", host, f"its name cannot be resolved: {error}") from error
+        raise ToolUnavailable(tool, host, f"its name cannot be resolved: {error}") from error
     for address in addresses:
         if not permitted(address):
             raise AddressDenied(url, f"{host} is {address}, which is not an address of the public Internet")
     if not addresses:
-        raise ToolUnavailable("http_get", host, "its name has no address")
+        raise ToolUnavailable(tool, host, "its name has no address")
     return str(addresses[0])
 
 

@@ -106,7 +106,7 @@ class ToolExecutor:
                 raise ToolDenied(asked.name, call.program)
             return {**entry, "result": self._call(call, hands, asked.name, asked.arguments, seconds)}
         except AiosError as error:
-            return {**entry, "error": str(error)}
+            return {**entry, "error": str(error), "kind": type(error).__name__}
 
     def _call(self, call: Claimed, hands: _Hands | None, tool: str, arguments: Json, seconds: float) -> Json | Later:
         nested = hands.nested if hands else None
@@ -167,4 +167,5 @@ def _settled(tx: Transaction, hands: _Hands | None, entry: JsonObject) -> JsonOb
             result = make(tx)
             return {**entry, "result": hands.fitted(tx, result) if hands else result}
     except AiosError as error:
-        return {**{key: told for key, told in entry.items() if key != "result"}, "error": str(error)}
+        bare = {key: told for key, told in entry.items() if key != "result"}
+        return {**bare, "error": str(error), "kind": type(error).__name__}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -17,7 +17,7 @@ from aios.tools.tool import Tool, tool
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from aios.kernel.values import JsonObject
 
@@ -39,6 +39,8 @@ class Fetcher:
         seconds: one fetch, redirects and all, ends by then.
         resolve: how names become addresses.
         permitted: which addresses may be reached.
+        tool: whose errors these are.
+        headers: sent to the host that was asked for, and to no other that it redirects to.
     """
 
     allow: tuple[str, ...]
@@ -46,6 +48,8 @@ class Fetcher:
     seconds: float = 20.0
     resolve: Resolve = system_resolve
     permitted: Permitted = is_public
+    tool: str = NAME
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def fetch(self, url: str) -> JsonObject:
         """The answer to GET, after at most five redirects, each checked like the first address.
@@ -58,48 +62,54 @@ class Fetcher:
         """
         until = time.monotonic() + self.seconds
         # No proxy and no .netrc of the environment: what was checked is what is connected to.
+        first = _host(_parsed(url))
         with httpx.Client(trust_env=False, follow_redirects=False, verify=_tls()) as client:
             for _ in range(_REDIRECTS + 1):
-                answer = self._once(client, url, until=until)
+                answer = self._once(client, url, until=until, own=_host(_parsed(url)) == first)
                 if isinstance(answer, dict):
                     return answer
                 url = answer
-        raise ToolFailed(NAME, "TooManyRedirects", f"more than {_REDIRECTS}; the last one is {url!r}")
+        raise ToolFailed(self.tool, "TooManyRedirects", f"more than {_REDIRECTS}; the last one is {url!r}")
 
-    def _once(self, client: httpx.Client, url: str, *, until: float) -> JsonObject | str:
+    def _once(self, client: httpx.Client, url: str, *, until: float, own: bool) -> JsonObject | str:
         """The answer, or the URL that it redirects to."""
-        request = self._request(client, url, seconds=until - time.monotonic())
+        request = self._request(client, url, seconds=until - time.monotonic(), own=own)
         try:
             response = client.send(request, stream=True)
             try:
                 if response.has_redirect_location:
-                    return _redirected(url, response.headers["location"])
+                    return _redirected(self.tool, url, response.headers["location"])
                 return self._told(url, response, until=until)
             finally:
                 response.close()
         except httpx.HTTPError as error:
-            raise ToolUnavailable(NAME, url, str(error) or type(error).__name__) from error
+            raise ToolUnavailable(self.tool, url, str(error) or type(error).__name__) from error
 
-    def _request(self, client: httpx.Client, url: str, *, seconds: float) -> httpx.Request:
+    def _request(self, client: httpx.Client, url: str, *, seconds: float, own: bool) -> httpx.Request:
         """A request to the checked address itself, for the host by name in its header and its certificate."""
         parsed = _parsed(url)
         host = _host(parsed)
         port = parsed.port or _PORTS[parsed.scheme]
         if not _allowed(host, port, self.allow):
             raise AddressDenied(url, f"{host} is not in the setting tools.http_allow")
-        address = pinned(url, host=host, port=port, resolve=self.resolve, permitted=self.permitted)
+        address = pinned(url, host=host, port=port, resolve=self.resolve, permitted=self.permitted, tool=self.tool)
         return client.build_request(
             "GET",
             parsed.copy_with(host=address, fragment=None),
             # Identity: a compressed body could unpack to any size.
-            headers={"Host": parsed.netloc.decode(), "Accept-Encoding": "identity", "User-Agent": "aios"},
+            headers={
+                **(self.headers if own else {}),
+                "Host": parsed.netloc.decode(),
+                "Accept-Encoding": "identity",
+                "User-Agent": "aios",
+            },
             extensions={"sni_hostname": host},
             timeout=max(seconds, 0.001),
         )
 
     def _told(self, url: str, response: httpx.Response, *, until: float) -> JsonObject:
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise ToolFailed(NAME, "Compressed", f"{url!r} answers compressed though asked not to")
+            raise ToolFailed(self.tool, "Compressed", f"{url!r} answers compressed though asked not to")
         body = bytearray()
         for chunk in self._chunks(response, until=until):
             body += chunk
@@ -155,12 +165,12 @@ def _parsed(url: str) -> httpx.URL:
     return parsed
 
 
-def _redirected(url: str, location: str) -> str:
+def _redirected(tool: str, url: str, location: str) -> str:
     """Where an answer sends us on to; refused here if it leaves HTTP, and checked like any other address if not."""
     try:
         target = _parsed(url).join(location)
     except (httpx.InvalidURL, ValueError) as error:
-        raise ToolFailed(NAME, "BadRedirect", f"{url!r} redirects to no valid URL ({error})") from error
+        raise ToolFailed(tool, "BadRedirect", f"{url!r} redirects to no valid URL ({error})") from error
     if target.scheme not in _PORTS or not target.host:
         raise AddressDenied(url, f"it redirects to {str(target)[:80]!r}, which is no HTTP address")
     return str(target)

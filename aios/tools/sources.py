@@ -16,9 +16,14 @@ from aios.tools.calculator import calculator
 from aios.tools.clock import clock
 from aios.tools.code import Sandbox, code_tools
 from aios.tools.http_get import Fetcher, http_get_tool
+from aios.tools.knowledge import arxiv_tool, wikipedia_tool
+from aios.tools.own import OWN
 from aios.tools.registry import Loaded, LoadError, Registry
+from aios.tools.sql import sql_tool
 from aios.tools.text import text
 from aios.tools.tool import Tool
+from aios.tools.web_fetch import web_fetch_tool
+from aios.tools.web_search import web_search_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,9 +60,22 @@ def load(settings: Settings, *, found: Found | None = None, permits: Permits | N
 
 def built_in(settings: Settings) -> list[Loaded]:
     """The tools that ship."""
-    fetcher = Fetcher(settings.tools.http_allow, settings.tools.http_bytes)
-    code = code_tools(Sandbox(settings.tools.sandbox))
-    return [Loaded(tool, "built-in") for tool in (calculator, clock, text, http_get_tool(fetcher), *code)]
+    chosen = settings.tools
+    fetcher = Fetcher(chosen.http_allow, chosen.http_bytes)
+    tools = (
+        calculator,
+        clock,
+        text,
+        http_get_tool(fetcher),
+        web_fetch_tool(fetcher),
+        web_search_tool(fetcher, chosen.search),
+        wikipedia_tool(fetcher, chosen.wikipedia_url),
+        arxiv_tool(fetcher, chosen.arxiv_url),
+        sql_tool(chosen.sql_env),
+        *OWN,
+        *code_tools(Sandbox(chosen.sandbox)),
+    )
+    return [Loaded(tool, "built-in") for tool in tools]
 
 
 def from_path(path: str, errors: list[LoadError]) -> list[Loaded]:

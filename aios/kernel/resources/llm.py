@@ -10,6 +10,7 @@ from aios.errors import InvalidArgument
 from aios.kernel.chat import Dropped, Reply, Sampling, ToolCall, Usage, check_messages
 from aios.kernel.folding import Folding
 from aios.kernel.recall import AutoMemory, Recall, Remember
+from aios.kernel.repair import MOST_REPAIRS, Acted, Repairing
 from aios.kernel.request import Request
 from aios.kernel.values import canonical
 from aios.kernel.windows import Strategy, strategy_of
@@ -80,18 +81,31 @@ class LLM:
         tools: Sequence[str],
         model: str = "",
         context: str | None = None,
+        repairs: int = 1,
         **options: Any,
-    ) -> Request[tuple[Reply, list[Json]]] | Folding[tuple[Reply, list[Json]]]:
-        """Tool use in one request: ask a model, run the tools it calls, give back the reply and the tools' results."""
+    ) -> Repairing:
+        """Tool use in one request: ask a model, run the tools it calls, give back the reply and the tools' results.
+
+        Args:
+            messages: as for `chat`.
+            tools: names of tools that the model may call.
+            model: as for `chat`.
+            context: as for `chat`.
+            repairs: a model whose calls do not fit their schemas is told so and may answer again, so many times; each
+                is a request of its own.
+            **options: fields of `Sampling`.
+        """
+        if not 0 <= repairs <= MOST_REPAIRS:
+            raise InvalidArgument("repairs", repairs, f"give 0 to {MOST_REPAIRS}")
         args = _llm_args(None, options, model=model, tools=list(tools), schema=None)
-        request = Request(
-            "llm",
-            "act",
-            args,
-            messages=check_messages(messages),
-            decode=lambda results: (reply(results[0]), results[1]),
-        )
-        return self._windowed(request, context, lambda both, dropped: (replace(both[0], context=dropped), both[1]))
+
+        def ask(conversation: Sequence[JsonObject]) -> Request[Acted] | Folding[Acted]:
+            request = Request(
+                "llm", "act", args, messages=conversation, decode=lambda results: (reply(results[0]), results[1])
+            )
+            return self._windowed(request, context, lambda both, dropped: (replace(both[0], context=dropped), both[1]))
+
+        return Repairing(ask, check_messages(messages), repairs)
 
     def complete(
         self, prompt: str, *, schema: JsonObject | None = None, model: str = "", **options: Any

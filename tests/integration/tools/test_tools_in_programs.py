@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from aios.bootstrap import Executors, Parts
-from aios.errors import ToolOff
+from aios.errors import AiosError, ToolOff
+from aios.kernel.chat import ToolCall, Usage
+from aios.kernel.ports import Outcome
 from aios.kernel.program import program
 from aios.settings import SandboxSettings, Settings, ToolSettings
 from tests.integration.worker.world import World
@@ -38,7 +40,51 @@ async def refused(agent, task):
         return str(error)
 
 
-PROGRAMS = {p.name: p for p in (coder, talker, refused)}
+@program(tools=["files.write", "files.read", "files.list", "memory.add", "memory.search"])
+async def keeper(agent, task):
+    await agent.tool.call("files.write", path="a/b.md", content="hello")
+    for fact in ("Ann likes tea.", "Bob likes maths."):
+        await agent.tool.call("memory.add", content=fact)
+    found = await agent.tool.call("memory.search", query="Ann likes tea.", k=1)
+    listed = await agent.tool.call("files.list")
+    refusals = []
+    for path in ("/shared/x.md", "/agents/00000000-0000-7000-8000-000000000000/x", "../x"):
+        try:
+            await agent.tool.call("files.read", path=path)
+        except AiosError as error:
+            refusals.append(type(error).__name__)
+    return [
+        (await agent.tool.call("files.read", path="a/b.md"))["content"],
+        found[0]["content"],
+        [file["path"].rsplit("/", 1)[1] for file in listed],
+        refusals,
+    ]
+
+
+@program(tools=["calculator", "files.write", "files.read"])
+async def actor(agent, task):
+    reply, results = await agent.llm.act("do it", tools=agent.tools)
+    return [results, [call.to_json() for call in reply.tool_calls]]
+
+
+PROGRAMS = {p.name: p for p in (coder, talker, refused, keeper, actor)}
+
+
+class Model:
+    """An `llm` executor that calls tools as it is told to, round by round, and keeps what it was asked."""
+
+    def __init__(self):
+        self.rounds = []
+        self.asked = []
+
+    def perform(self, call):
+        self.asked.append(call.messages)
+        calls = [ToolCall(name, arguments, f"c{n}").to_json() for n, (name, arguments) in enumerate(self.rounds.pop(0))]
+        message = {"role": "assistant", "content": "", "tool_calls": calls}
+        return Outcome(result={"finish_reason": "stop"}, message=message, usage=Usage(3, 1))
+
+    def cancel(self, syscall):
+        pass
 
 
 @pytest.fixture
@@ -51,7 +97,10 @@ def world(database_url, redis_url, request):
         tools=ToolSettings(sandbox=sandbox, result_bytes=RESULT_BYTES),
     )
     parts = Parts(settings)
-    made = World(database_url, redis_url, programs=PROGRAMS, executors=Executors(parts), tools=parts.tools.infos())
+    real, model = Executors(parts), Model()
+    executors = {"llm": model, **{pool: real[pool] for pool in ("memory", "storage", "tool")}}
+    made = World(database_url, redis_url, programs=PROGRAMS, executors=executors, tools=parts.tools.infos())
+    made.model = model
     yield made
     made.close()
     parts.close()
@@ -84,3 +133,44 @@ def test_a_long_result_goes_into_a_file_and_a_reference_is_journalled(world):
 @pytest.mark.parametrize("world", [{"enabled": False}], indirect=True)
 def test_where_no_sandbox_can_be_had_the_program_gets_a_typed_error(world):
     assert "switched off" in run(world, "refused").value
+
+
+def test_files_and_memory_are_the_agents_own_and_nobody_elses(world):
+    content, found, listed, refusals = run(world, "keeper").unwrap()
+    assert (content, found, listed) == ("hello", "Ann likes tea.", ["b.md"])
+    assert refusals == ["AccessDenied", "AccessDenied", "PathDenied"]
+
+
+def test_a_models_wrong_call_is_mended_in_one_round_and_its_right_ones_are_not_made_again(world):
+    world.model.rounds = [
+        [("files.write", {"path": "a.md", "content": "once"}), ("calculator", {"expresion": "6*7"})],
+        [("calculator", {"expression": "6 * 7"})],
+    ]
+    results, calls = run(world, "actor").unwrap()
+    assert results[0]["result"]["version"] == 1
+    assert results[1] == {"tool": "calculator", "id": "c0.1", "result": 42, "repairs": 1}
+    assert [call["function"]["name"] for call in calls] == ["files.write", "calculator"]
+    told = world.model.asked[1][-1]
+    assert told["role"] == "tool"
+    assert "did you mean expression?" in told["content"]
+
+
+def test_a_model_that_never_mends_its_call_ends_after_one_round(world):
+    world.model.rounds = [[("calculator", {})], [("calculator", {})]]
+    (entry,), _ = run(world, "actor").unwrap()
+    assert (entry["kind"], entry["repairs"]) == ("BadToolArguments", 1)
+    assert world.model.rounds == []
+
+
+def test_what_one_call_of_a_reply_is_refused_in_its_effect_is_undone_alone(world):
+    world.model.rounds = [
+        [
+            ("files.read", {"path": "no.md"}),
+            ("files.write", {"path": "a.md", "content": "x"}),
+            ("calculator", {"expression": "1"}),
+        ]
+    ]
+    (missing, written, sums), _ = run(world, "actor").unwrap()
+    assert missing["kind"] == "NotFound"
+    assert written["result"]["version"] == 1
+    assert sums["result"] == 1

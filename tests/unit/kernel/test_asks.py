@@ -47,7 +47,7 @@ OTHER = UUID(int=8)
         (Request("memory", "burn", {"namespace": "group/g"}), [("delete", "memory:group/g", False)]),
         (AGENT.llm.chat("hi"), [("call", "llm:default", False)]),
         (
-            AGENT.llm.act("hi", tools=["a", "b"], model="m"),
+            AGENT.llm.act("hi", tools=["a", "b"], model="m").request,
             [("call", "llm:m", False), ("call", "tool:a", False), ("call", "tool:b", False)],
         ),
         (

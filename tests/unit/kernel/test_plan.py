@@ -84,7 +84,7 @@ def test_a_program_with_memory_recalls_and_remembers_by_itself(plan):
 
 
 def test_tool_use_runs_the_models_calls_with_the_worst_effect_of_what_was_offered(agent, plan):
-    calls = plan(agent.llm.act("do it", tools=["calculator", "send"]))
+    calls = plan(agent.llm.act("do it", tools=["calculator", "send"]).request)
     assert shape(calls) == [(Pool.LLM, "chat", SyscallState.QUEUED), (Pool.TOOL, "run", SyscallState.BLOCKED)]
     assert calls[1].effect is Effect.ONCE
     assert calls[1].seconds == 14

@@ -82,7 +82,7 @@ def test_all_calls_of_a_reply_run_in_order_and_an_error_is_a_result(executor):
     )
     first, second, third, fourth, fifth = executor.perform(call).result
     assert first == {"tool": "add", "id": "c1", "result": 2}
-    assert second == {"tool": "crash", "error": "tool 'crash' raised ValueError: boom"}
+    assert second == {"tool": "crash", "error": "tool 'crash' raised ValueError: boom", "kind": "ToolFailed"}
     assert "b: is required" in third["error"]
     assert "unknown tool 'nothing'" in fourth["error"]
     assert fifth == {"tool": "add", "id": "c5", "result": 6}

@@ -42,12 +42,22 @@ def load(*places):
 def test_the_tools_that_ship_are_there_and_whole():
     registry = load()
     assert [loaded.tool.name for loaded in registry.listing()] == [
+        "arxiv",
         "calculator",
         "clock",
+        "files.list",
+        "files.read",
+        "files.write",
         "http_get",
+        "memory.add",
+        "memory.search",
         "python.run",
         "shell.run",
+        "sql.query",
         "text",
+        "web.fetch",
+        "web.search",
+        "wikipedia",
     ]
     assert registry.errors == []
     for loaded in registry.listing():
