@@ -37,7 +37,6 @@ class _Room:
 
     driver: Driver
     tokens: int
-    estimate: bool = False
 
     async def count(self, prompt: Prompt) -> int:
         return await self.driver.count(prompt) if isinstance(self.driver, TokenCounter) else _estimated(prompt)
@@ -48,7 +47,8 @@ async def fit(prompt: Prompt, *, driver: Driver, strategy: str, reply_tokens: in
 
     Args:
         prompt: as it was asked; the mark of pinned messages is taken off.
-        driver: of the core that will be asked; one that cannot count is taken to need a token for four bytes.
+        driver: of the core that will be asked; one that cannot count is taken to need a token for four bytes, where turns
+            may go, and to refuse for itself what is too long, where none may.
         strategy: what may happen to the conversation.
         reply_tokens: kept free where the request does not say how long its reply may be.
 
@@ -59,6 +59,8 @@ async def fit(prompt: Prompt, *, driver: Driver, strategy: str, reply_tokens: in
     how = windows.strategy_of(strategy)
     if isinstance(driver, Several):
         driver = await driver.narrowest(prompt)
+    if how is Strategy.ERROR and not isinstance(driver, TokenCounter):
+        return Fitted(shown)
     window = (await driver.info()).max_total_tokens
     wanted = prompt.sampling.max_tokens
     if prompt.text is not None or _surely_fits(prompt, window - (wanted or reply_tokens)):

@@ -94,6 +94,10 @@ class AsyncClient:
             groups=groups,
         )
 
+    async def fork(self, agent: str, *, at: int, edit: Json = None) -> str:
+        """Start a new agent that shares an agent's journal up to request `at`, and goes on from there; gives its id."""
+        return await self._call(self._client.fork, agent, at=at, edit=edit)
+
     async def result(self, agent: str, *, timeout: float | timedelta | None = None) -> Result:  # noqa: ASYNC109
         """Wait until an agent has ended; after `timeout` (0: at once) give where it is."""
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout

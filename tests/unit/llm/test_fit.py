@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aios.errors import ContextOverflow
 from aios.kernel.chat import Sampling
-from aios.kernel.ports import Prompt
+from aios.kernel.ports import CoreInfo, Prompt
 from aios.llm.fit import fit
 from aios.testing import FakeDriver
 
@@ -125,3 +125,23 @@ def test_a_conversation_far_beyond_the_window_is_never_counted_whole():
     assert made.dropped.messages > 3900
     assert max(asked) < 400
     assert len(asked) < 14
+
+
+class Mute:
+    """A driver that cannot count, as of a hosted API."""
+
+    name = "mute"
+    resume = "rerun"
+
+    async def info(self):
+        return CoreInfo(model="m", max_total_tokens=200, max_concurrent=4)
+
+
+def test_a_core_that_cannot_count_refuses_for_itself_but_turns_that_may_go_are_estimated():
+    messages = talk(40)
+    assert list(fitted(messages, "error", driver=Mute()).prompt.messages) == messages
+    made = fitted(messages, "drop_oldest", driver=Mute())
+    assert 0 < len(made.prompt.messages) < 20
+    with pytest.raises(ContextOverflow) as raised:
+        fitted(messages, "page_out", driver=Mute())
+    assert raised.value.turns > 0
