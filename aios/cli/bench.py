@@ -16,6 +16,8 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(help="Measure this machine: ratios against baselines of the same run.", no_args_is_help=True)
     group.command()(overhead)
     group.command()(policies)
+    group.command()(scale)
+    group.command()(memory)
     group.command()(access)
     group.command()(tools)
     app.add_typer(group, name="bench", rich_help_panel="System")
@@ -82,6 +84,39 @@ def access(
     Example: aios bench access --quick --json
     """
     _run("access", [*(["--quick"] if quick else []), *(["--json"] if as_json else [])])
+
+
+def memory(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Half a minute instead of several.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """What the memory manager is worth: LRU-K beside LRU, FIFO, CLOCK and Belady (E6), its tiers, search in 100,000 notes.
+
+    Starts a Postgres and a Valkey of its own. Code 1 if LRU-2 does not beat LRU on a scan, the quota is exceeded, recall@10
+    is below 0.95 or the p95 of a search above 30 ms.
+
+    Example: aios bench memory --quick --json
+    """
+    _run("memory", [*(["--quick"] if quick else []), *(["--json"] if as_json else [])])
+
+
+def scale(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Up to 2,000 agents, half a minute.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="PAGE", help="Write the tables between the marks of this page, too.")
+    ] = None,
+) -> None:
+    """What batching and more agents change: 1, 4 and 8 slots (E2), 250 to 10,000 agents (E3), in virtual time.
+
+    The strategies and sanity checks of `aios bench policies`; rows, findings and pictures go to benchmarks/results/.
+
+    Example: aios bench scale --quick --json
+    """
+    page = ["--markdown", str(markdown.resolve())] if markdown else []
+    _run("scale", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *page])
 
 
 def _run(name: str, options: list[str]) -> None:

@@ -99,6 +99,7 @@ def add(tx: Transaction, draft: Draft, *, id: UUID, namespace: str, author: UUID
             analysis=draft.analysis,
             embedder=vector.embedder,
             vector=vector.values,
+            dimensions=len(vector.values),
         )
         .on_conflict_do_nothing(index_elements=[memories.c.id])
     )
@@ -136,7 +137,7 @@ def change(
         return None
     values: dict[str, Any] = {name: value for name, value in fields.items() if value != getattr(was, name)}
     if vector is not None:
-        values |= {"embedder": vector.embedder, "vector": vector.values}
+        values |= {"embedder": vector.embedder, "vector": vector.values, "dimensions": len(vector.values)}
     if not values:
         return int(was.version)
     kept = {name: getattr(was, name) for name in _KEPT}

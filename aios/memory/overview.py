@@ -23,7 +23,7 @@ _KINDS: Final = text(
 )
 _EMBEDDERS: Final = text(
     """
-    SELECT embedder, vector_dims(vector) AS dimensions, count(*) AS notes FROM memories
+    SELECT embedder, dimensions, count(*) AS notes FROM memories
     GROUP BY 1, 2 ORDER BY 3 DESC, 1
     """
 )

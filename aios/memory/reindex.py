@@ -33,7 +33,7 @@ _NEXT: Final = text(
 
 # A note that changed meanwhile has a vector of its new text already.
 _WRITE: Final = text(
-    "UPDATE memories SET vector = :vector, embedder = :name WHERE id = :id AND content = :content"
+    "UPDATE memories SET vector = :vector, dimensions = :dimensions, embedder = :name WHERE id = :id AND content = :content"
 ).bindparams(bindparam("vector", type_=Vector()))
 
 _IS_VALID: Final = text(
@@ -68,7 +68,7 @@ def reindex(database: Database, embedder: Embedder, *, batch: int = BATCH) -> It
             return
         vectors = embedder.embed([row.content for row in rows])
         values = [
-            {"id": row.id, "content": row.content, "name": name, "vector": vector}
+            {"id": row.id, "content": row.content, "name": name, "vector": vector, "dimensions": len(vector)}
             for row, vector in zip(rows, vectors, strict=True)
         ]
         with database.transaction() as tx:

@@ -44,6 +44,7 @@ memories = Table(
     Column("version", Integer, nullable=False, server_default=text("1")),
     Column("embedder", Text, nullable=False),
     Column("vector", Vector()),  # of any length: it is the embedder's. NULL: still to be made, see `aios mem reindex`
+    Column("dimensions", Integer),  # of the vector: the planner has statistics of columns, not of functions
     Column("words", TSVECTOR, Computed("to_tsvector('english', content)", persisted=True)),
     instant("created_at", now=True),
     instant("updated_at", now=True),
@@ -55,8 +56,8 @@ memories = Table(
         cast(literal_column("vector"), Vector(EMBEDDING_DIMENSIONS)).label("cast"),
         postgresql_using="hnsw",
         postgresql_ops={"cast": "vector_cosine_ops"},
-        postgresql_with={"m": 16, "ef_construction": 100},
-        postgresql_where=text(f"vector_dims(vector) = {EMBEDDING_DIMENSIONS}"),
+        postgresql_with={"m": 16, "ef_construction": 128},
+        postgresql_where=text(f"dimensions = {EMBEDDING_DIMENSIONS}"),
     ),
 )
 

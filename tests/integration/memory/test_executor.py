@@ -262,6 +262,7 @@ def test_a_search_fills_k_though_anothers_memories_lie_nearer(database):
                 "content": "stone",
                 "embedder": "fake",
                 "vector": vector,
+                "dimensions": 384,
             }
 
     with database.transaction() as tx:

@@ -318,6 +318,7 @@ def upgrade() -> None:
     op.add_column("memories", sa.Column("analysis", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
     op.add_column("memories", sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False))
     op.add_column("memories", sa.Column("vector", Vector(), nullable=True))
+    op.add_column("memories", sa.Column("dimensions", sa.Integer(), nullable=True))
     op.drop_index(
         op.f("ix_memories_embedding"),
         table_name="memories",
@@ -332,11 +333,11 @@ def upgrade() -> None:
         unique=False,
         postgresql_using="hnsw",
         postgresql_ops={"cast": "vector_cosine_ops"},
-        postgresql_with={"m": 16, "ef_construction": 100},
-        postgresql_where=sa.text("vector_dims(vector) = 384"),
+        postgresql_with={"m": 16, "ef_construction": 128},
+        postgresql_where=sa.text("dimensions = 384"),
     )
-    op.drop_column("memories", "embedding")
     op.drop_column("memories", "reads")
+    op.drop_column("memories", "embedding")
     op.add_column("syscalls", sa.Column("limit_key", sa.Text(), nullable=True))
     op.add_column("syscalls", sa.Column("tokens", sa.Integer(), nullable=True))
     op.add_column("syscalls", sa.Column("approval", sa.UUID(), nullable=True))
@@ -346,17 +347,17 @@ def downgrade() -> None:
     op.drop_column("syscalls", "approval")
     op.drop_column("syscalls", "tokens")
     op.drop_column("syscalls", "limit_key")
+    op.add_column("memories", sa.Column("embedding", Vector(dim=384), autoincrement=False, nullable=True))
     op.add_column(
         "memories", sa.Column("reads", sa.INTEGER(), server_default=sa.text("0"), autoincrement=False, nullable=False)
     )
-    op.add_column("memories", sa.Column("embedding", Vector(dim=384), autoincrement=False, nullable=True))
     op.drop_index(
         "ix_memories_vector_384",
         table_name="memories",
         postgresql_using="hnsw",
         postgresql_ops={"cast": "vector_cosine_ops"},
-        postgresql_with={"m": 16, "ef_construction": 100},
-        postgresql_where=sa.text("vector_dims(vector) = 384"),
+        postgresql_with={"m": 16, "ef_construction": 128},
+        postgresql_where=sa.text("dimensions = 384"),
     )
     op.drop_index("ix_memories_embedder", table_name="memories")
     op.create_index(
@@ -367,6 +368,7 @@ def downgrade() -> None:
         postgresql_ops={"embedding": "vector_cosine_ops"},
         postgresql_using="hnsw",
     )
+    op.drop_column("memories", "dimensions")
     op.drop_column("memories", "vector")
     op.drop_column("memories", "version")
     op.drop_column("memories", "analysis")
