@@ -46,18 +46,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with Console(stderr=True, quiet=options.json).status("simulating"):
         if options.again:
-            origin, outcomes = kept(options.results)
+            run, outcomes = kept(options.results)
         else:
-            origin = _origin(quick=options.quick)  # before the runs: a commit may land while they last
+            run = origin(
+                command="aios bench policies" + (" --quick" if options.quick else "")
+            )  # before the runs: a commit may land while they last
             outcomes = run_all(Plan.of(quick=options.quick).cells(), jobs=options.jobs)
-        found = {"run": origin, **findings(outcomes)}
+        found = {"run": run, **findings(outcomes)}
     keep(outcomes, found, options.results)
     if options.markdown:
         tables.write_markdown(found, options.markdown)
     if options.json:
         print(json.dumps(found, indent=2))
     else:
-        tables.show(found)
+        tables.show(tables.tables(found))
     for breach in found["breaches"]:
         print(f"E0 broken, nothing counts: {breach}", file=sys.stderr)
     return 0 if found["valid"] else 1
@@ -77,17 +79,18 @@ def keep(outcomes: Sequence[Outcome], found: Findings, folder: Path) -> None:
 
 def kept(folder: Path) -> tuple[Findings, list[Outcome]]:
     """Where the rows in a folder come from, and the rows."""
-    origin: Findings = json.loads((folder / "policies.json").read_text())["run"]
+    run: Findings = json.loads((folder / "policies.json").read_text())["run"]
     with (folder / "policies.csv").open(newline="") as file:
-        return origin, [Outcome.of_row(row) for row in csv.DictReader(file)]
+        return run, [Outcome.of_row(row) for row in csv.DictReader(file)]
 
 
-def _origin(*, quick: bool) -> Findings:
+def origin(*, command: str) -> Findings:
+    """Where figures come from."""
     git = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=_RESULTS.parent, capture_output=True, text=True, check=False
     )
     return {
-        "command": "aios bench policies" + (" --quick" if quick else ""),
+        "command": command,
         "clock": "virtual",
         "commit": git.stdout.strip() or "unknown",
         "python": f"Python {platform.python_version()}",

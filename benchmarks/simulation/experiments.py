@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from benchmarks.simulation.measure import Figures
-    from benchmarks.simulation.world import Opens
+    from benchmarks.simulation.world import Opens, Run
 
 BASELINES = {
     "B0": "one agent after the other",
@@ -43,12 +43,14 @@ class Cell:
     """One run's parameters.
 
     Attributes:
-        experiment: `closed`, `trial`, `open` or `frontier`.
+        experiment: `closed`, `trial`, `open` or `frontier`; `batching` or `growth`, a closed batch too.
         strategy: a key of BASELINES or KERNEL.
         agents: how many.
         shape: of all agents; empty: the five mixed.
         failed_load_ms: of B1.
         ageing: of `las`.
+        slots: of the core; None: the file's.
+        workers: agents under way at once in a closed batch; None: the file's; 0: all of them.
     """
 
     experiment: str
@@ -59,6 +61,8 @@ class Cell:
     speed: str = "tenth"
     failed_load_ms: float | None = None
     ageing: float | None = None
+    slots: int | None = None
+    workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ class Outcome:
             speed=row["speed"],
             failed_load_ms=float(row["failed_load_ms"]) if row["failed_load_ms"] else None,
             ageing=float(row["ageing"]) if row["ageing"] else None,
+            slots=int(row["slots"]) if row.get("slots") else None,
+            workers=int(row["workers"]) if row.get("workers") else None,
         )
         known = {*(each.name for each in fields(Cell)), "ended", "breaches"}
         figures = {name: float(value) for name, value in row.items() if name not in known and value}
@@ -93,19 +99,30 @@ class Outcome:
 
 def run(cell: Cell) -> Outcome:
     """Run one cell."""
-    timing = workload.timing(speed=cell.speed)
     is_open = cell.experiment in {"open", "frontier"}
-    if is_open:
-        agents, workers = workload.arrivals(cell.seed, agents=cell.agents, on=timing), None
-    else:
-        agents = workload.batch(cell.seed, agents=cell.agents, shape=cell.shape or None)
-        workers = 1 if cell.strategy == "B0" else workload.parameters()["batch"]["workers"]
-    done = World(agents, timing, _opens(cell), workers=workers).run(limit_seconds=_GIVE_UP_SECONDS)
+    done = simulate(cell)
     if not done.ended:
         return Outcome(cell, {}, [])
     warm_up = workload.parameters()["arrivals"]["warm_up"] if is_open else 0.0
-    saturated = not is_open and not cell.shape and cell.strategy in {"B2", "fifo"}
+    saturated = cell.experiment == "closed" and not cell.shape and cell.strategy in {"B2", "fifo"}
     return Outcome(cell, figures(done, warm_up=warm_up), breaches(done, saturated=saturated))
+
+
+def simulate(cell: Cell) -> Run:
+    """Let a cell's agents run, to their end or until they are given up."""
+    timing = workload.timing(speed=cell.speed, slots=cell.slots)
+    if cell.experiment in {"open", "frontier"}:
+        agents, workers = workload.arrivals(cell.seed, agents=cell.agents, on=timing), None
+    else:
+        agents, workers = workload.batch(cell.seed, agents=cell.agents, shape=cell.shape or None), _workers(cell)
+    return World(agents, timing, _opens(cell), workers=workers).run(limit_seconds=_GIVE_UP_SECONDS)
+
+
+def _workers(cell: Cell) -> int | None:
+    if cell.strategy == "B0":
+        return 1
+    given = workload.parameters()["batch"]["workers"] if cell.workers is None else cell.workers
+    return given or None
 
 
 def _opens(cell: Cell) -> Opens:

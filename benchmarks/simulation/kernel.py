@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from aios.kernel.policy import Waiting
 from aios.kernel.ready_set import ReadySet
+from aios.kernel.scheduling import Priority
+from aios.kernel.words import DEFAULT_PRIORITY
 from benchmarks.simulation.gates import Straight
 from benchmarks.simulation.workload import parameters
 
@@ -32,6 +34,7 @@ class KernelGate(Straight):
 
     def __init__(self, clock: Clock, timing: Timing, *, answered: Answered, policy: Policy, slices: bool) -> None:
         super().__init__(clock, timing, answered=answered)
+        self._ranked = isinstance(policy, Priority)  # the others are weighed among agents of one priority
         self._ready: ReadySet[tuple[float, int]] = ReadySet(policy)
         self._slice: int | None = parameters()["slice"]["tokens"] if slices else None
         self._switch: float = parameters()["slice"]["switch_seconds"]
@@ -55,7 +58,7 @@ class KernelGate(Straight):
             enqueued_seconds=call.issued,
             root=str(call.agent.number),
             tenant=call.agent.tenant,
-            priority=call.agent.priority,
+            priority=call.agent.priority if self._ranked else DEFAULT_PRIORITY,
             estimate_seconds=prefill + expected * self.timing.step_seconds(1),
         )
         self._ready.enter(number, waiting, now_seconds=self.clock.now)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table as Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from benchmarks.simulation.findings import Findings
@@ -37,11 +37,11 @@ def tables(found: Findings) -> Iterator[Table]:
     yield _curve(found)
 
 
-def show(found: Findings) -> None:
-    """Print all tables."""
+def show(made: Iterable[Table]) -> None:
+    """Print tables."""
     console = Console()
     console.width = max(console.width, _NARROWEST)
-    for table in tables(found):
+    for table in made:
         screen = Screen(*table.columns, title=table.title, title_justify="left")
         for row in table.rows:
             screen.add_row(*row)
@@ -50,10 +50,26 @@ def show(found: Findings) -> None:
 
 def write_markdown(found: Findings, page: Path) -> None:
     """Put the tables between the page's two marks, in place of those that were there."""
-    head, _, rest = page.read_text().partition(BEGIN)
-    tail = rest.partition(END)[2]
-    body = "\n".join(_markdown(table) for table in tables(found))
-    page.write_text(f"{head}{BEGIN}\n\n{_origin(found)}\n\n{body}\n{END}{tail}")
+    between(page, (BEGIN, END), f"{_origin(found)}\n\n{markdown(tables(found))}")
+
+
+def between(page: Path, marks: tuple[str, str], body: str) -> None:
+    """Put a text between two marks of a page, in place of the one that was there.
+
+    Raises:
+        LookupError: the page has no such marks.
+    """
+    begin, end = marks
+    text = page.read_text()
+    if begin not in text or end not in text:
+        raise LookupError(f"{page} has no marks {begin} and {end}")
+    head, _, rest = text.partition(begin)
+    page.write_text(f"{head}{begin}\n\n{body}\n{end}{rest.partition(end)[2]}")
+
+
+def markdown(made: Iterable[Table]) -> str:
+    """Tables for a page."""
+    return "\n".join(_markdown(table) for table in made)
 
 
 def _origin(found: Findings) -> str:
@@ -84,9 +100,9 @@ def _tails(found: Findings) -> Table:
     rows = [
         (
             name,
-            *(f"{row['p99_wait_s']:.2f}", _ratio(row["ratio_to_fifo"]["p99_wait_s"])),
+            *(f"{row['p99_wait_s']:.2f}", ratio_cell(row["ratio_to_fifo"]["p99_wait_s"])),
             "-" if row["bound_s"] is None else f"{row['bound_s']:.0f}",
-            *(f"{row['throughput']:.3f}", _ratio(row["ratio_to_fifo"]["throughput"])),
+            *(f"{row['throughput']:.3f}", ratio_cell(row["ratio_to_fifo"]["throughput"])),
         )
         for name, row in found["policies"].items()
     ]
@@ -95,7 +111,7 @@ def _tails(found: Findings) -> Table:
 
 def _targets(found: Findings) -> Table:
     rows = [
-        (row["target"], row["wanted"], _ratio(row), "yes" if row["met"] else "NO", "yes" if row["sure"] else "no")
+        (row["target"], row["wanted"], ratio_cell(row), "yes" if row["met"] else "NO", "yes" if row["sure"] else "no")
         for row in found["targets"]
     ]
     return Table("Targets, as they came out", ("target", "wanted", "found", "met", "by its whole interval"), rows)
@@ -106,7 +122,7 @@ def _frontier(found: Findings) -> Table:
     rows = [
         (
             *_flow(f"{row['ageing']:g}", row),
-            *(f"{row['p99_wait_s']:.2f}", _ratio(row["ratio_to_fifo"]["p99_wait_s"])),
+            *(f"{row['p99_wait_s']:.2f}", ratio_cell(row["ratio_to_fifo"]["p99_wait_s"])),
         )
         for row in found["frontier"]
     ]
@@ -116,8 +132,8 @@ def _frontier(found: Findings) -> Table:
 def _flow(name: str, row: Findings) -> tuple[str, ...]:
     return (
         name,
-        *(f"{row['mean_flow_s']:.2f}", _ratio(row["fifo_over_it"]["mean_flow_s"])),
-        *(f"{row['p90_flow_s']:.2f}", _ratio(row["fifo_over_it"]["p90_flow_s"])),
+        *(f"{row['mean_flow_s']:.2f}", ratio_cell(row["fifo_over_it"]["mean_flow_s"])),
+        *(f"{row['p90_flow_s']:.2f}", ratio_cell(row["fifo_over_it"]["p90_flow_s"])),
     )
 
 
@@ -133,7 +149,7 @@ def _batch(found: Findings, shape: str, speed: str) -> Iterator[Table]:
 def _total(row: Findings) -> tuple[str, ...]:
     if "total_s" not in row:
         return (row["strategy"], "did not end", *["-"] * 4)
-    others = (_ratio(row.get(f"total_{other}_over_it")) for other in ("b1", "b2", "b3"))
+    others = (ratio_cell(row.get(f"total_{other}_over_it")) for other in ("b1", "b2", "b3"))
     return (row["strategy"], f"{row['total_s']:.0f}", *others, f"{row['failed_loads']:.0f}")
 
 
@@ -152,7 +168,7 @@ def _curve(found: Findings) -> Table:
     rows = [
         (
             f"{row['failed_load_ms']:g}",
-            _ratio(row.get("total_over_fifo")),
+            ratio_cell(row.get("total_over_fifo")),
             str(row.get("failed_loads", "-")),
             f"{row['gave_up']} of {row['seeds']}",
         )
@@ -162,7 +178,8 @@ def _curve(found: Findings) -> Table:
     return Table("B1 by the cost of a failed load (a property of the baseline)", columns, rows)
 
 
-def _ratio(value: Findings | None) -> str:
+def ratio_cell(value: Findings | None) -> str:
+    """A ratio and its interval in a cell; none: a dash."""
     if value is None:
         return "-"
     low, high = value["interval_95"]
