@@ -190,3 +190,12 @@ class CallTooLarge(CallerError):
             f"about {tokens} tokens in one call, and {key} may use {limit} a minute; ask with a shorter prompt or fewer "
             f"`max_tokens`, or raise the limit with `aios sched limit {key} --tokens N`"
         )
+
+
+class NoPlan(CallerError):
+    """`NoPlan(what, value, why)`: a model's answer is no plan of file operations; nothing of it is done."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        what, value, why = self.args
+        return f"the {what} {value!r} is not understood: {why}; say it in other words, or use `aios fs`"
