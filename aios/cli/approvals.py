@@ -18,7 +18,7 @@ _NAMES = (
     "decided_by", "created_at", "expires_at", "decided_at",
 )  # fmt: skip
 
-Approval = Annotated[str, typer.Argument(help="Its id, or 6 or more characters that begin or end it.")]
+Approval = Annotated[str, typer.Argument(help="Its id, 6 or more characters that begin or end it, or `last`.")]
 Note = Annotated[str, typer.Option(help="Kept with the answer; a refused program sees it.")]
 
 

@@ -131,12 +131,17 @@ class AccessControl:
             return approvals.listing(tx, agent=parse_id(agent) if agent else None, every=every)
 
     def find_approval(self, part: str) -> str:
-        """The id of the one approval whose id begins or ends with `part`, at least 6 characters.
+        """The id of the one approval whose id begins or ends with `part`, at least 6 characters; `last`: the newest that waits.
 
         Raises:
             NotFound: there is none.
             InvalidArgument: there are several.
         """
+        if part in {"last", "-"}:
+            open_ = self.approvals()
+            if not open_:
+                raise NotFound("approval", part)
+            return str(open_[-1]["id"])
         if not _PART.fullmatch(part):
             return str(parse_id(part, kind="approval"))
         with self._parts.database.statement() as tx:
