@@ -62,6 +62,7 @@ class ReadySets:
         done: Iterable[Done | tuple[str, str]] = (),
         add: Iterable[Bell] = (),
         keys: Sequence[str] = (),
+        take: Iterable[str] = (),
     ) -> Granted:
         """Settle and release what is done, add what is ready, grant what is free.
 
@@ -69,6 +70,8 @@ class ReadySets:
             done: what no longer needs its grant.
             add: what became ready; already known ids are left as they are.
             keys: further keys to look at for free places and ended leases.
+            take: pools (`llm`) and operations (`agent.resume`) of which the asker goes on with one itself, if it is granted
+                now and no message waits for it: that one is given back instead of rung.
 
         Raises:
             Wiped: the sets must be rebuilt first; nothing was done.
@@ -80,8 +83,11 @@ class ReadySets:
             "keys": list(keys),
             "lease_ms": self._lease_ms,
         }
-        again, bells, at = self._run("turn", order, *self._rings)
-        return Granted([_rung(text, int(rings)) for text, rings in bells], int(again), float(at))
+        if take:
+            order["take"] = dict.fromkeys(take, True)
+        again, bells, at, taken = self._run("turn", order, *self._rings)
+        granted = [_rung(text, int(rings)) for text, rings in bells]
+        return Granted(granted, int(again), float(at), Bell.load(taken) if taken else None)
 
     def renew(self, held: Iterable[tuple[str, str]], *, lease_seconds: float) -> list[str]:
         """Keep the grants of what runs here: (key, id) of each. Gives the ids whose places others have by now."""
@@ -89,8 +95,8 @@ class ReadySets:
         return list(self._run("hold", {"held": ids, "lease_ms": int(lease_seconds * 1000)})) if ids else []
 
     def confirm(self, id_: str, *, lease_seconds: float) -> bool:
-        """Whether a granted syscall may start now: its grant still holds, or there is room for another."""
-        return not self.renew([("", id_)], lease_seconds=lease_seconds)
+        """Whether a granted syscall may start now: its grant holds, or there is room, and its key was not told to wait."""
+        return not self._run("hold", {"held": [id_], "lease_ms": int(lease_seconds * 1000), "start": True})
 
     def better_waits(self, id_: str, *, served_seconds: float, left_seconds: float) -> bool:
         """Whether somebody stands before a granted syscall, if it ended its slice now.

@@ -12,11 +12,21 @@ local function room(key)
     return true
 end
 
+-- What was granted before its key was told to wait (a 429), and has not started yet, does not start.
+local function told_to_wait(key)
+    for _, node in ipairs(order.start and lineage(key) or {}) do
+        local till = call('ZSCORE', P .. 'paused', node)
+        if till and tonumber(till) > now_ms then return true end
+    end
+end
+
 for _, id in ipairs(order.held) do
     local entry = recall(id)
     if entry then
         local path = lineage(entry.key)
-        if call('ZSCORE', P .. 'grants:' .. path[#path], id) then
+        if told_to_wait(entry.key) then
+            lost[#lost + 1] = id
+        elseif call('ZSCORE', P .. 'grants:' .. path[#path], id) then
             for _, key in ipairs(path) do call('ZADD', P .. 'grants:' .. key, now_ms + order.lease_ms, id) end
         elseif room(entry.key) then
             hold(id, entry, now_ms + order.lease_ms)

@@ -75,8 +75,12 @@ def test_a_key_that_was_told_to_wait_makes_no_call_for_so_long_and_others_do(rea
     begun = time.monotonic()
     granted = ready.turn(add=[bell(1, key="llm:a"), bell(3, key="llm:a")])
     assert ids(granted) == ["0001", "0003"]
+    assert ready.confirm("0003", lease_seconds=60)
     assert ids(ready.turn(done=[Done("llm", "0001", pause_seconds=0.4)], add=[bell(2, key="llm:a")])) == []
     assert ids(ready.turn(add=[bell(4, key="llm:b")])) == ["0004"]
+    assert not ready.confirm("0003", lease_seconds=60)
+    assert ready.renew([("llm", "0003")], lease_seconds=60) == []
+    assert ready.confirm("0004", lease_seconds=60)
     while not (late := ids(ready.turn())):
         time.sleep(0.01)
     assert late == ["0002"]

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 import redis
 
-from aios.errors import CallTooLarge
+from aios.errors import CallTooLarge, EngineOverloaded
 from aios.kernel.chat import Usage
 from aios.kernel.ids import new_token
 from aios.kernel.plan import ToolInfo
@@ -170,6 +170,28 @@ def test_a_call_whose_place_another_has_is_stopped_when_its_grant_is_renewed(wor
         world.ready.renew([("llm", world.recorder.bells[-1].id)], lease_seconds=60)
         world.incarnation.renew()
     assert lost == [UUID(first.id)]
+
+
+def test_after_a_429_no_call_is_made_for_as_long_as_it_said(world):
+    world.client.set_limit("llm", slots=3)
+    world.recovery.tick()
+    agents = [world.client.submit("asks", f"{n}") for n in range(3)]
+    assert len(drive(world)) == 3
+    answers, times = Answers(), []
+
+    def perform(call):
+        times.append(time.monotonic())
+        if len(times) == 1:
+            raise EngineOverloaded("scripted", 0.4)
+        return answers.perform(call)
+
+    world.executors["llm"].perform = perform
+    until = time.monotonic() + 20
+    while any(not world.client.result(agent, timeout=0).ended for agent in agents) and time.monotonic() < until:
+        world.run()
+    assert [world.client.result(agent, timeout=0).value for agent in agents] == ["yes"] * 3
+    assert min(times[1:]) - times[0] >= 0.4
+    assert [row["errors"] for agent in agents for row in world.client.journal(agent)] == [0] * 3
 
 
 def test_a_call_that_no_minute_has_tokens_for_fails_and_says_so(world):
