@@ -84,6 +84,8 @@ def step(agent, kind, *given):  # noqa: PLR0911, PLR0912  # one arm per kind of 
             return agent.wait(*given)
         case "add":
             return agent.memory.add(given[0])
+        case "raw":
+            return Request(*given)
         case "search":
             return Request("memory", "search", {"query": given[0], "k": 3, "tags": [], "namespace": given[1]})
         case "spawn":

@@ -11,8 +11,7 @@ from aios.errors import InvalidArgument, NotFound
 SHARED = "/groups/staff/plan.md"
 
 
-def test_an_agent_reaches_its_own_files_and_nobody_elses(world):
-    """Fault 17: the published system wrote anywhere on the host."""
+def test_fault_17_an_agent_reaches_its_own_files_and_nobody_elses(world):
     first, result = world.done([["write", "mine.txt", "x"], ["read", "mine.txt"]])
     assert result[1] == "x"
     other = f"/agents/{first}/mine.txt"
@@ -20,6 +19,24 @@ def test_an_agent_reaches_its_own_files_and_nobody_elses(world):
     _, result = world.done(steps)
     assert result == ["AccessDenied"] * 5
     assert len(world.audited("denied")) == 5
+
+
+def test_fault_14_an_agent_is_who_the_process_table_says_and_not_who_it_says(world):
+    """Rights come with the agent's row; nothing that a program or a model names in a request changes them."""
+    world.client.grant("user:alice", "read", "file:/groups/staff/**")
+    world.done([["write", SHARED, "x"]], groups=["staff"])
+    first, _ = world.done([["read", SHARED]], owner="alice")
+    forged = {"path": SHARED, "owner": "alice", "agent_id": first, "agent": first, "tenant": "staff", "groups": ["staff"]}
+    assert world.done([["raw", "storage", "read", forged]], owner="mallory")[1] == ["AccessDenied"]
+
+
+def test_fault_18_nothing_is_shared_that_is_not_ones_own_and_nothing_without_a_human(world):
+    world.done([["write", SHARED, "x"]], groups=["staff"])
+    steps = [["raw", "storage", "share", {"path": path}] for path in (SHARED, "/etc/passwd", "../../secret")]
+    assert world.done(steps)[1] == ["AccessDenied", "PathDenied", "PathDenied"]
+    agent = world.client.submit("does", [["write", "mine", "x"], ["raw", "storage", "share", {"path": "mine"}]])
+    world.run()
+    assert [row["kind"] for row in world.client.approvals(agent)] == ["share"]
 
 
 def test_a_member_of_a_group_reaches_its_files_and_so_do_its_children(world):
