@@ -5,6 +5,7 @@ from __future__ import annotations
 from aios.testing.cache import FakeBlockCache
 from aios.testing.driver import FakeDriver, Said
 from aios.testing.embedder import FakeEmbedder
+from aios.testing.nested import FakeNested
 from aios.testing.objects import FakeObjects
 from aios.testing.rules import FakeRules
 from aios.testing.sink import FakeSink
@@ -16,6 +17,7 @@ __all__ = [
     "FakeCheckpoints",
     "FakeDriver",
     "FakeEmbedder",
+    "FakeNested",
     "FakeObjects",
     "FakeRivals",
     "FakeRules",

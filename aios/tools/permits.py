@@ -58,7 +58,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for key in pairs(order.limits) do
     local permits = prefix .. 'permits:' .. key
-    redis.call('ZADD', permits, 'XX', now + order.lease_ms, order.holder)
+    redis.call('ZADD', permits, now + order.lease_ms, order.holder) -- anew, if Redis was wiped meanwhile
     redis.call('PEXPIRE', permits, order.lease_ms * 2)
 end
 """
@@ -121,6 +121,7 @@ class RedisPermits:
             yield
         finally:
             ended.set()
+            keeper.join()  # or its last renewal could come after the release
             self._release(order["limits"], str(order["holder"]))
 
     def close(self) -> None:

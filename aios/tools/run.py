@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aios.errors import AiosError, BadToolArguments, InvalidArgument, ToolFailed, ToolTimeout
 from aios.kernel.ports import Later
 from aios.kernel.values import canonical, clean
+from aios.tools.descendants import end_started_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,6 +49,7 @@ class Runner:
             value, error = answers.get(timeout=max(seconds, 0.0))
         except queue.Empty:
             self._late.add(thread)
+            end_started_by(thread)
             raise ToolTimeout(tool, round(seconds, 3)) from None
         if error is not None:
             raise _translated(tool, error) from error
