@@ -176,7 +176,7 @@ def test_after_a_429_no_call_is_made_for_as_long_as_it_said(world):
     world.client.set_limit("llm", slots=3)
     world.recovery.tick()
     agents = [world.client.submit("asks", f"{n}") for n in range(3)]
-    assert len(drive(world)) == 3
+    assert len({bell.id for bell in drive(world)}) == 3
     answers, times = Answers(), []
 
     def perform(call):
