@@ -23,8 +23,10 @@ def blocks(page, language):
 
 
 @pytest.fixture
-def world(database_url, redis_url, tmp_path):
+def world(database_url, redis_url, tmp_path, monkeypatch):
     """A system with the programs of the page and an agent that has asked a model."""
+    monkeypatch.setenv("AIOS_DATABASE_URL", database_url)
+    monkeypatch.setenv("AIOS_REDIS_URL", redis_url)
     for number, text in enumerate(blocks("context.md", "python")):
         (tmp_path / f"page{number}").mkdir()
         (tmp_path / f"page{number}" / "agent.py").write_text(text)
@@ -53,10 +55,8 @@ def test_the_programs_of_the_page_do_what_it_says(world):
     assert ops == {"llm.chat", "memory.page_out", "memory.recall"}
 
 
-def test_the_commands_of_the_page_work_in_their_order(world, aios, database_url, redis_url, tmp_path, monkeypatch):
+def test_the_commands_of_the_page_work_in_their_order(world, aios, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AIOS_DATABASE_URL", database_url)
-    monkeypatch.setenv("AIOS_REDIS_URL", redis_url)
     world.client.submit("companion", ["hello", "and goodbye"])
     world.run()
     for line in "".join(blocks("watch.md", "bash")).splitlines():
