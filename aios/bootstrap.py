@@ -6,19 +6,19 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING
 
 from aios.db import cores, scheduling, workers
 from aios.db.session import Database
 from aios.dispatch import Dispatch, Publisher
 from aios.errors import Misconfigured
-from aios.kernel.ports import Prompt
 from aios.kernel.keys import key_of
 from aios.kernel.words import Pool
 from aios.ready import ReadySets
 from aios.settings import secret
 from aios.worker.drive import Drive
 from aios.worker.execute import Execution
+from aios.worker.fused import Fused
 from aios.worker.incarnation import Incarnation, Role
 from aios.worker.order import configured
 from aios.worker.recovery import Recovery
@@ -27,11 +27,10 @@ from aios.worker.watchdog import Watchdog
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from aios.kernel.ports import Driver, Embedder, Executor, ObjectStore, TokenCounter
+    from aios.kernel.ports import Driver, Embedder, Executor, ObjectStore
     from aios.kernel.program import Program
     from aios.kernel.routing import Core
     from aios.kernel.values import JsonObject
-    from aios.llm.loop import LoopThread
     from aios.llm.streams import TokenStreams
     from aios.settings import Settings
     from aios.storage.retention import Retention
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from aios.tools.mcp.servers import McpServers
     from aios.tools.permits import RedisPermits
     from aios.tools.registry import Registry
-
-_COUNT_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -170,8 +167,8 @@ class Executors(Mapping[str, "Executor"]):
         parts = self._parts
         match pool:
             case Pool.LLM:
-                from aios.llm.asides import Asides  # noqa: PLC0415
                 from aios.db.checkpoints import StoredCheckpoints  # noqa: PLC0415
+                from aios.llm.asides import Asides  # noqa: PLC0415
                 from aios.llm.executor import LLMExecutor  # noqa: PLC0415
                 from aios.llm.slices import Slicer  # noqa: PLC0415
 
@@ -222,10 +219,12 @@ class Kernel:
         self.executors = executors
         self.execution = Execution(database, dispatch, self.incarnation, executors, settings)
         watchdog = Watchdog(seconds=settings.worker.drive_seconds, on_hopeless=self.incarnation.die)
-        tools = self.parts.tools.infos() if Pool.AGENT in role.pools else {}
-        limits = self.parts.tools.limits() if Pool.AGENT in role.pools else {}
+        tools = self.parts.tools.infos() if programs else {}
+        limits = self.parts.tools.limits() if programs else {}
         self.tool_limits = {key_of(Pool.TOOL, name): limit for name, limit in limits.items()}
         self.drive = Drive(database, dispatch, self.incarnation, programs, tools, watchdog, settings)
+        fused = settings.worker.profile == "fused"
+        self.fused = Fused.of(dispatch, self.drive, self.execution, pools=role.pools, on=fused)
         self.recovery = Recovery(database, dispatch, settings)
 
     def start(self) -> None:
@@ -289,40 +288,15 @@ def objects(url: str) -> ObjectStore | None:
 def memory(parts: Parts) -> Executor:
     """The executor of the pool `memory`: tokens are counted by the cores, which are asked only when somebody wants that."""
     from aios.kernel.lru_k import Marks  # noqa: PLC0415
+    from aios.llm.counter import Counter  # noqa: PLC0415
     from aios.memory.cache import RedisCache  # noqa: PLC0415
     from aios.memory.executor import MemoryExecutor  # noqa: PLC0415
 
     settings = parts.settings.memory
     marks = Marks.of(settings.quota_bytes, high=settings.high, low=settings.low)
     cache = RedisCache(parts.settings.cache, marks=marks, k=settings.k)
-    counter = Counter(parts)
+    counter = Counter(lambda: router(parts))
     return MemoryExecutor(embedder(parts.settings), cache, settings, database=parts.database, count=counter.count)
-
-
-class Counter:
-    """Tokens of a text, as a core counts them, for threads without an event loop."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-
-    @cached_property
-    def _loop(self) -> LoopThread:
-        from aios.llm.loop import LoopThread  # noqa: PLC0415
-
-        return LoopThread(name="aios-count")
-
-    @cached_property
-    def _core(self) -> TokenCounter:
-        return cast("TokenCounter", router(self._parts))
-
-    def count(self, text: str, model: str) -> int:
-        """Ask the core that serves a model.
-
-        Raises:
-            Misconfigured: there is no core.
-            TransientError: it does not answer.
-        """
-        return self._loop.run(self._core.count(Prompt(text=text, model=model)), timeout_seconds=_COUNT_SECONDS)
 
 
 def embedder(settings: Settings) -> Embedder:

@@ -27,7 +27,7 @@ _NEIGHBOUR_EXCERPT: Final = 300
 _MOST_ITEMS: Final = 12
 _LONGEST_ITEM: Final = 60
 _LONGEST_CONTEXT: Final = 500
-_ANSWER_TOKENS: Final = 320
+_ANSWER_TOKENS: Final = 256
 _LONGEST_REASON: Final = 300
 
 ASIDE_TOKENS: Final = EXCERPT // 3 + _ANSWER_TOKENS  # about as many as one question and its answer take
@@ -61,9 +61,17 @@ EVOLUTION_SCHEMA: Final[JsonObject] = {
 }
 
 _ANALYSE: Final = (
-    "You keep notes. Describe the note: up to 8 keywords (its names, things and deeds, the most telling first), one sentence"
-    " of context (what it is about, and for what it matters), up to 8 broad tags, and one category. Answer as JSON."
+    "You keep notes. Describe the note as JSON: its keywords (names, things and deeds, the most telling first), one sentence"
+    " of context (what it is about, and for what it matters), a few broad tags, and one category."
 )
+# Small models copy the instruction's words unless they are shown what is meant.
+_EXAMPLE_ANSWER: Final = {
+    "keywords": ["dentist", "Anna", "appointment", "March 9"],
+    "context": "When Anna has to be at the dentist.",
+    "tags": ["health", "appointments"],
+    "category": "calendar",
+}
+_EXAMPLE: Final = ("Note: The dentist moved Anna's appointment to March 9 at ten.", json.dumps(_EXAMPLE_ANSWER))
 _EVOLVE: Final = (
     "You keep notes. A new note was written; its nearest neighbours are numbered. `links`: the numbers of those that it"
     " truly belongs with. `updates`: only for neighbours that the new note teaches something about, their better context and"
@@ -130,7 +138,7 @@ def conversation(aside: JsonObject, earlier: Sequence[Json]) -> list[JsonObject]
     """What the model is asked, from the results of earlier syscalls; empty when there is nothing to ask."""
     result = earlier[aside["of"]]
     if aside["kind"] == "analyse":
-        return _turns(_ANALYSE, f"Note: {result['content']}") if result.get("id") else []
+        return _turns(_ANALYSE, *_EXAMPLE, f"Note: {result['content']}") if result.get("id") else []
     if not result.get("neighbours"):
         return []
     shown = "\n".join(f"{place}. {_described(note)}" for place, note in enumerate(result["neighbours"], start=1))
@@ -213,8 +221,10 @@ def _asking(kind: str, of: int, schema: JsonObject, model: str) -> JsonObject:
     return {**payload, "model": model} if model else payload
 
 
-def _turns(system: str, user: str) -> list[JsonObject]:
-    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+def _turns(system: str, *said: str) -> list[JsonObject]:
+    """A conversation in which user and assistant take turns."""
+    turns = [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate(said)]
+    return [{"role": "system", "content": system}, *turns]
 
 
 def _described(note: JsonObject) -> str:

@@ -95,11 +95,11 @@ def test_whatever_a_model_says_nothing_is_raised_and_nothing_is_out_of_range(val
 
 def test_the_note_and_its_neighbours_are_in_what_is_asked():
     """The published prompts were always blank: they read a field that did not exist, and neighbours were lost on the way."""
-    (_, asked) = conversation({"kind": "analyse", "of": 0}, [{"id": "1", "content": "Karin lives in Oslo."}])
+    (*_, asked) = conversation({"kind": "analyse", "of": 0}, [{"id": "1", "content": "Karin lives in Oslo."}])
     assert "Karin lives in Oslo." in asked["content"]
     neighbours = [{"content": "Karin moved.", "context": "family", "tags": ["a"]}]
     seen = {"usable": True, "neighbours": neighbours, "note": {"content": "Karin lives in Oslo.", "tags": ["b"]}}
-    (_, asked) = conversation({"kind": "evolve", "of": 2}, [{}, {}, seen])
+    (*_, asked) = conversation({"kind": "evolve", "of": 2}, [{}, {}, seen])
     for part in ("Karin lives in Oslo.", "1. Karin moved.", "family", "[a]", "[b]"):
         assert part in asked["content"]
 
