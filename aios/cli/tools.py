@@ -71,7 +71,7 @@ def show(name: Name, *, as_json: AsJson = False, data_dir: DataDir = None) -> No
         screen.show_json(told)
     else:
         for key, value in told.items():
-            screen.say(f"{key}: {value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)}")
+            print(f"{key}: {value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)}")
 
 
 @tools.command()
@@ -97,7 +97,7 @@ def call(
     if as_json or not isinstance(value, str):
         screen.show_json(value)
     else:
-        screen.say(value)
+        print(value)
 
 
 @tools.command()
@@ -118,7 +118,7 @@ def accept(
     if as_json:
         screen.show_json({"accepted": changed})
     else:
-        screen.say(f"{changed} changed" if changed else "nothing has changed")
+        print(f"{changed} changed" if changed else "nothing has changed")
 
 
 @tools.command("mcp")

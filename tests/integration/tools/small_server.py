@@ -25,6 +25,8 @@ ANY = {"type": "object"}
 TOOLS = {"add": (DO_THIS, INTEGERS), **{name: (name, ANY) for name in ("say", "slow", "die", "fail", "environment")}}
 if mode == "changed":
     TOOLS["more"] = ("One more.", ANY)
+if mode == "weather":
+    TOOLS["forecast"] = ("Tell the weather.", ANY)
 if mode == "refers":
     TOOLS["far"] = ("Elsewhere.", {"type": "object", "$ref": "http://127.0.0.1:1/schema"})
     TOOLS["odd"] = ("Odd.", {"type": "object", "properties": {"x": {"type": "objekt"}}})
