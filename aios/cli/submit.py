@@ -27,6 +27,7 @@ Budgets = Annotated[
     ),
 ]
 Owner = Annotated[str, typer.Option("--owner", help="The user whom it works for.")]
+Tenant = Annotated[str, typer.Option("--tenant", help="Whose it is: tenants share cores by weight, and may have limits.")]
 Groups = Annotated[
     list[str] | None, typer.Option("--group", "-g", help="A group whose data it shares; may be repeated.")
 ]
@@ -47,6 +48,7 @@ def submit(
     budget: Budgets = None,
     key: Key = None,
     owner: Owner = "",
+    tenant: Tenant = "default",
     group: Groups = None,
     json_task: AsValue = False,
     as_json: AsJson = False,
@@ -65,6 +67,7 @@ def submit(
             budget=budget,
             key=key,
             owner=owner,
+            tenant=tenant,
             group=group,
             json_task=json_task,
         )
@@ -82,6 +85,7 @@ def run(
     budget: Budgets = None,
     key: Key = None,
     owner: Owner = "",
+    tenant: Tenant = "default",
     group: Groups = None,
     timeout: Annotated[float | None, typer.Option(help="Stop waiting after this many seconds.")] = None,
     json_task: AsValue = False,
@@ -103,6 +107,7 @@ def run(
             budget=budget,
             key=key,
             owner=owner,
+            tenant=tenant,
             group=group,
             json_task=json_task,
         )
@@ -133,6 +138,7 @@ def _submit(
     budget: list[str] | None,
     key: str | None,
     owner: str,
+    tenant: str,
     group: list[str] | None,
     json_task: bool,
 ) -> str:
@@ -143,6 +149,7 @@ def _submit(
         budgets=dict(_budget(item) for item in budget or []),
         idempotency_key=key,
         owner=owner,
+        tenant=tenant,
         groups=group or (),
     )
 
