@@ -110,11 +110,13 @@ class Dropped:
         strategy: why: `drop_oldest`, `summarise` or `page_out`.
         messages: how many were left out.
         summary: what took their place, if anything did.
+        notes: how many recalled memories there was no room for.
     """
 
     strategy: str
     messages: int
     summary: str = ""
+    notes: int = 0
 
 
 @dataclass(frozen=True)

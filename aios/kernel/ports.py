@@ -122,6 +122,7 @@ class CoreInfo:
     max_total_tokens: int
     max_concurrent: int
     resume: Literal["kv", "rerun", "none"] = "rerun"  # how a generation that was cut off goes on there
+    max_input_tokens: int = 0  # longest prompt; 0: what is left beside the reply
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ class Prompt:
 
     Attributes:
         text: a plain completion's prompt; None when `messages` are given.
+        notes: memories for the model, best first; `aios.llm.fit` puts those before the conversation that there is room for.
         fallbacks: models to ask when no core of `model` takes calls, in this order.
         trace: HTTP headers that name the syscall and the claim, for the engine's log.
         valid: whether it may still be asked; a driver looks last before it sends.
@@ -176,6 +178,7 @@ class Prompt:
 
     messages: Sequence[JsonObject] = ()
     text: str | None = None
+    notes: Sequence[str] = ()
     tools: Sequence[ToolSpec] = ()
     schema: JsonObject | None = None
     sampling: Sampling = field(default_factory=Sampling)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aios.kernel.chat import ToolSpec
     from aios.kernel.ports import Claimed
-    from aios.kernel.values import Json, JsonObject
+    from aios.kernel.values import JsonObject
 
 SYSCALL_HEADER: Final = "x-aios-syscall"
 CLAIM_HEADER: Final = "x-aios-claim"
@@ -31,7 +31,8 @@ def prompt_of(call: Claimed, *, spec: Callable[[str], ToolSpec]) -> Prompt:
     payload = call.payload
     recalled = call.earlier[payload["recalled"]] if "recalled" in payload else []
     return Prompt(
-        messages=with_memories(call.messages, recalled),
+        messages=call.messages,
+        notes=[str(note["content"]) for note in recalled],
         text=payload.get("prompt"),
         tools=[spec(name) for name in payload.get("tools", ())],
         schema=json.loads(payload["schema"]) if "schema" in payload else None,
@@ -43,11 +44,11 @@ def prompt_of(call: Claimed, *, spec: Callable[[str], ToolSpec]) -> Prompt:
     )
 
 
-def with_memories(messages: Sequence[JsonObject], notes: Sequence[Json]) -> list[JsonObject]:
+def with_memories(messages: Sequence[JsonObject], notes: Sequence[str]) -> list[JsonObject]:
     """The conversation with recalled memories in front: in its own system message, if it begins with one."""
     if not notes:
         return list(messages)
-    text = "What you remember:\n" + "\n".join(f"- {note['content']}" for note in notes)
+    text = "What you remember:\n" + "\n".join(f"- {note}" for note in notes)
     first = messages[0] if messages else None
     if first is not None and first["role"] == "system" and isinstance(first.get("content"), str):
         return [{**first, "content": f"{first['content']}\n\n{text}"}, *messages[1:]]

@@ -83,6 +83,7 @@ class TGIDriver:
                 info = CoreInfo(
                     model=str(said["model_id"]),
                     max_total_tokens=int(said["max_total_tokens"]),
+                    max_input_tokens=int(said.get("max_input_tokens") or 0),
                     max_concurrent=int(said["max_concurrent_requests"]),
                     resume="kv" if (said.get("aios") or {}).get("resume") == "kv" else "rerun",
                 )

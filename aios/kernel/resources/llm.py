@@ -72,7 +72,7 @@ class LLM:
         args |= self._remembered(conversation, recall, remember, model=model)
         position = 1 if "recall" in args else 0
         request = Request("llm", "chat", args, messages=conversation, decode=lambda results: reply(results[position]))
-        return self._windowed(request, context, lambda said, dropped: replace(said, context=dropped))
+        return self._windowed(request, context, _told)
 
     def act(
         self,
@@ -103,7 +103,7 @@ class LLM:
             request = Request(
                 "llm", "act", args, messages=conversation, decode=lambda results: (reply(results[0]), results[1])
             )
-            return self._windowed(request, context, lambda both, dropped: (replace(both[0], context=dropped), both[1]))
+            return self._windowed(request, context, lambda both, dropped: (_told(both[0], dropped), both[1]))
 
         return Repairing(ask, check_messages(messages), repairs)
 
@@ -128,7 +128,9 @@ class LLM:
             remember = self._memory.remember
         args: JsonObject = {}
         if recall:
-            args["recall"] = (recall if isinstance(recall, Recall) else Recall(k=recall)).payload(conversation, model=model)
+            args["recall"] = (recall if isinstance(recall, Recall) else Recall(k=recall)).payload(
+                conversation, model=model
+            )
         if remember:
             args["remember"] = (remember if isinstance(remember, Remember) else Remember()).payload(conversation)
         return args
@@ -141,6 +143,11 @@ class LLM:
             return request
         asked = replace(request, args={**request.args, "context": strategy.value})
         return Folding(asked, strategy, told) if strategy.folds else asked
+
+
+def _told(said: Reply, dropped: Dropped) -> Reply:
+    """A reply that says what was folded away before it; of the notes the core's part has told already."""
+    return replace(said, context=replace(dropped, notes=said.context.notes if said.context else 0))
 
 
 def reply(result: JsonObject) -> Reply:

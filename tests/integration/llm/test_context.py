@@ -115,7 +115,7 @@ def test_what_was_dropped_stands_in_the_journal(world, small):
     one.run()
     dropped = one.client.result(agent, timeout=0).unwrap()
     ((result,),) = rows(one, "SELECT result FROM syscalls WHERE pool = 'llm'")
-    assert result["context"] == {"strategy": "drop_oldest", "messages": dropped, "summary": ""}
+    assert result["context"] == {"strategy": "drop_oldest", "messages": dropped, "summary": "", "notes": 0}
 
 
 def test_a_count_is_what_the_engine_itself_reports_and_is_asked_for_once(small):

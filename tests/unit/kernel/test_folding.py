@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
+import asyncio
 import json
-from collections import Counter
+from collections import Counter, defaultdict
+from concurrent.futures import Future
+from itertools import count
 from uuid import uuid4
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aios.errors import AiosError, ContextOverflow, from_json
 from aios.kernel.agent import Agent
@@ -22,16 +26,39 @@ from aios.testing import FakeDriver, FakeSink, FakeToolBox
 SYSTEM = {"role": "system", "content": "You are kind."}
 
 
+class Inline:
+    """A loop thread without a thread: what is submitted is done when this returns."""
+
+    def __init__(self):
+        self._loop = asyncio.new_event_loop()
+
+    def submit(self, coroutine):
+        future = Future()
+        try:
+            future.set_result(self._loop.run_until_complete(coroutine))
+        except AiosError as error:
+            future.set_exception(error)
+        return future
+
+    def run(self, coroutine, *, timeout_seconds=None):
+        return self.submit(coroutine).result()
+
+    def close(self):
+        self._loop.close()
+
+
 class Desk:
     """Runs one program's syscalls at once; its journal serves a replay."""
 
     def __init__(self, declared, task, *, window=400, answer="fine , go on"):
         self.driver = FakeDriver(answer, window_tokens=window)
-        self.llm = LLMExecutor(self.driver, sink=FakeSink(), toolbox=FakeToolBox({}), settings=LLMSettings())
+        self.llm = LLMExecutor(
+            self.driver, sink=FakeSink(), toolbox=FakeToolBox({}), settings=LLMSettings(), loop=Inline()
+        )
         self.program, self.task = declared, task
         self.journal = {}
         self.done = Counter()
-        self.notes, self.words = [], []
+        self.notes, self.index = [], defaultdict(list)
 
     def start(self):
         agent = Agent(id=uuid4(), context=self.program.context)
@@ -93,12 +120,14 @@ class Desk:
 
     def _remember(self, call):
         if call.op == "page_out":
-            self.notes += call.payload["pages"]
-            self.words += [frozenset(page.lower().split()) for page in call.payload["pages"]]
+            for page in call.payload["pages"]:
+                self.notes.append(page)
+                for word in set(page.lower().split()):
+                    self.index[word].append(len(self.notes) - 1)
             return {"pages": len(call.payload["pages"])}
         words = set(call.payload["query"].lower().split())
-        best = heapq.nlargest(call.payload["k"], range(len(self.words)), key=lambda i: len(words & self.words[i]))
-        return [{"id": "1", "content": self.notes[i], "tags": []} for i in best]
+        shared = Counter(i for word in words for i in self.index[word][-50:])
+        return [{"id": "1", "content": self.notes[i], "tags": []} for i, _ in shared.most_common(call.payload["k"])]
 
 
 @pytest.fixture
@@ -235,6 +264,43 @@ def test_two_branches_fold_each_for_itself_and_the_quicker_one_never_shows(desk)
     assert isinstance(outcome, Returned)
     assert one.done["llm.chat"] == 6  # each: too long, the summary, the chat
     assert one.replayed() == outcome
+
+
+@given(
+    st.lists(st.integers(1, 25), min_size=2, max_size=20),
+    st.integers(150, 400),
+    st.sets(st.integers(0, 24), max_size=2),
+)
+@settings(max_examples=12, deadline=None)
+def test_every_turn_is_shown_or_paged_out_once_whatever_the_lengths(lengths, window, pinned):
+    """FAULTS 12 and 28: no context is lost, and no message of the caller's is changed."""
+    said = [f"{n}: " + "w " * length for n, length in enumerate(lengths)]
+
+    @program(context="page_out")
+    async def talking(agent, task):
+        messages = [SYSTEM]
+        for n, text in enumerate(said):
+            messages.append({"role": "user", "content": text, **({"pinned": True} if n in pinned else {})})
+            messages.append((await agent.llm.chat(messages, max_tokens=20)).message)
+        return [message["content"] for message in messages]
+
+    numbers = count()
+    one = Desk(talking, "", window=window, answer=lambda prompt: f"fine {next(numbers)}")
+    try:
+        outcome = one.run()
+        if isinstance(outcome, Raised):  # what is pinned alone may be too much
+            assert isinstance(outcome.error, ContextOverflow)
+            assert pinned
+            return
+        last = [message["content"] for message in one.driver.asked[-1].messages]
+        shown = {text for text in outcome.value[:-1] if text in last}
+        assert {said[n] for n in pinned if n < len(said)} <= shown
+        told = "".join(note.partition(": ")[2] for note in one.notes)
+        gone = [text for text in outcome.value[1:-1] if text not in shown]
+        assert "".join("".join(gone).split()) == "".join(told.split())
+        assert one.replayed() == outcome
+    finally:
+        one.close()
 
 
 def test_what_must_stay_and_does_not_fit_is_the_programs_to_catch(desk):

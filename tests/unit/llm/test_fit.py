@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -145,3 +146,36 @@ def test_a_core_that_cannot_count_refuses_for_itself_but_turns_that_may_go_are_e
     with pytest.raises(ContextOverflow) as raised:
         fitted(messages, "page_out", driver=Mute())
     assert raised.value.turns > 0
+
+
+def test_a_core_may_take_shorter_prompts_than_its_window_has_room_for():
+    class Short(FakeDriver):
+        async def info(self):
+            return replace(await super().info(), max_input_tokens=60)
+
+    made = fitted(talk(10), "drop_oldest", driver=Short(window_tokens=2048))
+    assert tokens(made.prompt.messages) <= 60
+    with pytest.raises(ContextOverflow, match="room for 60"):
+        fitted(talk(10), "error", driver=Short(window_tokens=2048))
+
+
+@pytest.mark.parametrize("strategy", ["drop_oldest", "page_out"])
+def test_notes_that_there_is_no_room_for_are_left_out_the_last_ones_first_and_told(strategy):
+    notes = [f"note {n} " + "w " * 20 for n in range(8)]
+    prompt = Prompt(messages=talk(0), notes=notes, sampling=Sampling(max_tokens=20))
+    made = asyncio.run(fit(prompt, driver=FakeDriver(window_tokens=200), strategy=strategy, reply_tokens=50))
+    told = made.prompt.messages[0]["content"]
+    assert "note 0" in told
+    assert "note 7" not in told
+    assert told.count("note") == 8 - made.dropped.notes > 1
+    assert made.dropped.messages == 0
+    assert tokens(made.prompt.messages) <= 180
+
+
+def test_notes_are_told_whole_where_there_is_room_and_under_error_too_many_are_an_error():
+    prompt = Prompt(messages=talk(1), notes=["blue"], sampling=Sampling(max_tokens=20))
+    made = asyncio.run(fit(prompt, driver=FakeDriver(window_tokens=200), strategy="error", reply_tokens=50))
+    assert "- blue" in made.prompt.messages[0]["content"]
+    many = replace(prompt, notes=["w " * 300])
+    with pytest.raises(ContextOverflow):
+        asyncio.run(fit(many, driver=FakeDriver(window_tokens=200), strategy="error", reply_tokens=50))

@@ -44,13 +44,14 @@ def test_a_second_attempt_draws_with_the_seed_of_the_first():
 
 def test_recalled_memories_stand_in_front_of_the_conversation():
     call = claimed({"recalled": 0}, earlier=[NOTES], messages=[{"role": "user", "content": "hi"}])
-    first, second = prompt_of(call, spec=no_tools).messages
+    prompt = prompt_of(call, spec=no_tools)
+    first, second = with_memories(prompt.messages, prompt.notes)
     assert first == {"role": "system", "content": "What you remember:\n- likes tea\n- is from Lyon"}
     assert second["role"] == "user"
 
 
 def test_recalled_memories_join_the_system_message():
-    (only,) = with_memories([{"role": "system", "content": "Be kind."}], NOTES)
+    (only,) = with_memories([{"role": "system", "content": "Be kind."}], [note["content"] for note in NOTES])
     assert only["content"].startswith("Be kind.\n\nWhat you remember:\n- likes tea")
 
 
