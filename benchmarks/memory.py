@@ -47,7 +47,7 @@ class Plan:
         """Half a minute, or a few."""
         if quick:
             return cls(Shape(20_000, 2_000, 100), (1,), 400, 5_000, 60)
-        return cls(Shape(100_000, 5_000, 250), (1, 2, 3), 2_000, 100_000, 300)
+        return cls(Shape(60_000, 4_000, 200), (1, 2, 3), 1_500, 100_000, 200)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import numpy as np
+from pgvector.psycopg import register_vector
 
 from aios.db.tables import EMBEDDING_DIMENSIONS
 from aios.kernel.ids import new_id
@@ -62,7 +63,7 @@ class Corpus:
         asked = [" ".join(chance.choice(texts[note].split(), _QUERY_WORDS)) for note in about]
         near = _unit(vectors[about] + spread * chance.normal(size=(queries, _INNER)) @ axes)
         owner = np.where(chance.random(notes) < 0.5, 0, chance.integers(1, max(2, owners), notes))
-        return cls(vectors, texts, near, asked, [f"group/{number}" for number in owner])
+        return cls(vectors.astype(np.float32), texts, near, asked, [f"group/{number}" for number in owner])
 
 
 def load(database: Database, corpus: Corpus) -> float:
@@ -74,11 +75,12 @@ def load(database: Database, corpus: Corpus) -> float:
         definition = tx.exec_driver_sql("SELECT pg_get_indexdef('ix_memories_vector_384'::regclass)").scalar_one()
         tx.exec_driver_sql("DROP INDEX ix_memories_vector_384")
         raw: Any = tx.connection.dbapi_connection
+        register_vector(raw)
         columns = "id, namespace, content, embedder, dimensions, vector"
-        with raw.cursor() as cursor, cursor.copy(f"COPY memories ({columns}) FROM STDIN") as copy:
+        with raw.cursor() as cursor, cursor.copy(f"COPY memories ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(["uuid", "text", "text", "text", "int4", "vector"])
             for vector, text, place in zip(corpus.vectors, corpus.texts, corpus.namespaces, strict=True):
-                written = "[" + ",".join(f"{value:.6f}" for value in vector) + "]"
-                copy.write_row((new_id(), place, text, EMBEDDER, EMBEDDING_DIMENSIONS, written))
+                copy.write_row((new_id(), place, text, EMBEDDER, EMBEDDING_DIMENSIONS, vector))
         tx.exec_driver_sql(definition)
     with database.statement() as tx:
         tx.exec_driver_sql("SET statement_timeout = 0")

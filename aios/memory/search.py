@@ -103,7 +103,7 @@ def nearest(tx: Transaction, vector: Vector, *, namespace: str, k: int, but: Seq
     own = [memories.c.namespace == namespace, memories.c.id.not_in(list(but))]
     near = _by_meaning(vector, own).limit(k).cte("near")
     asked = select(*notes.TOLD, (1 - near.c.distance).label("similarity")).join(near, near.c.id == memories.c.id)
-    rows = tx.execute(asked.order_by(near.c.distance, memories.c.id))
+    rows = tx.execute(asked.order_by(near.c.distance + 0, memories.c.id))
     return [{**notes.told(row), "similarity": float(row.similarity)} for row in rows]
 
 
@@ -170,7 +170,8 @@ def _by_words(query: str, own: list[ColumnElement[bool]]) -> Select[Any]:
 def _ranked(name: str, found: Select[Any]) -> CTE:
     """The finds with their rank, in true order: a relaxed index scan only comes close to it."""
     finds = found.cte(f"{name}_found")
-    rank = func.row_number().over(order_by=(finds.c.distance, finds.c.id))
+    # + 0: else Postgres takes the scan's word for the order, and sorts nothing.
+    rank = func.row_number().over(order_by=(finds.c.distance + 0, finds.c.id))
     return select(finds.c.id, rank.label("rank")).cte(name)
 
 
