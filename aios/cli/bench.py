@@ -20,6 +20,7 @@ def add_to(app: typer.Typer) -> None:
     group.command()(memory)
     group.command()(access)
     group.command()(tools)
+    group.command()(context)
     app.add_typer(group, name="bench", rich_help_panel="System")
 
 
@@ -117,6 +118,20 @@ def scale(
     """
     page = ["--markdown", str(markdown.resolve())] if markdown else []
     _run("scale", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *page])
+
+
+def context(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Half a minute instead of several.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """A conversation of 1,000 turns in a window of 8,192 tokens, under each strategy that lets turns go.
+
+    Counted are refused calls (none may be), folds, and for how many paraphrased questions a paged out fact came back.
+
+    Example: aios bench context --quick --json
+    """
+    _run("context", [*(["--quick"] if quick else []), *(["--json"] if as_json else [])])
 
 
 def _run(name: str, options: list[str]) -> None:
