@@ -16,10 +16,12 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(help="Measure this machine: ratios against baselines of the same run.", no_args_is_help=True)
     group.command()(overhead)
     group.command()(policies)
+    group.command()(switch)
     group.command()(scale)
     group.command()(memory)
     group.command()(access)
     group.command()(tools)
+    group.command()(storage)
     group.command()(context)
     app.add_typer(group, name="bench", rich_help_panel="System")
 
@@ -118,6 +120,36 @@ def scale(
     """
     page = ["--markdown", str(markdown.resolve())] if markdown else []
     _run("scale", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *page])
+
+
+def switch(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute or two instead of a quarter of an hour.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    engine: Annotated[str, typer.Option(help="simulated, llama (the small real model) or both.")] = "both",
+) -> None:
+    """Whether an interrupted generation says what it would have said, and what an interruption costs.
+
+    Generations are cut, pre-empted and killed (E4: worker and engine, by SIGKILL), at each level of resuming; then slices of
+    several lengths are timed (E5). It fails if a text differs that must not.
+
+    Example: aios bench switch --quick --engine simulated
+    """
+    _run("switch", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), "--engine", engine])
+
+
+def storage(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute instead of several.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Versions written under SIGKILL, rollbacks, and search beside `grep -r` (E11).
+
+    It ends with 1 if a version is wrong, lost or doubled, or a rollback gives something else than there was.
+
+    Example: aios bench storage --quick --json
+    """
+    _run("storage", [*(["--quick"] if quick else []), *(["--json"] if as_json else [])])
 
 
 def context(

@@ -336,3 +336,24 @@ def test_stat_tells_what_a_file_is(disk):
     assert told["indexed"] is False
     with pytest.raises(NotFound):
         disk("stat", path="y")
+
+
+def test_fault_36_a_reader_sees_whole_versions_only_and_every_write_is_one(disk):
+    """No moment in which a file is empty or half there, no version that nobody wrote, and no Redis that keeps them."""
+    texts = [f"{n} " * 20_000 for n in range(6)]
+    disk.write("x", texts[0])
+    seen, stopped = [], threading.Event()
+
+    def read():
+        while not stopped.is_set():
+            seen.append(disk.text("x"))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for text in texts[1:]:
+        disk.write("x", text)
+    stopped.set()
+    reader.join()
+    assert set(seen) <= set(texts)
+    assert [disk.text("x", version=n) for n in range(1, 7)] == texts
+    assert [version["size"] for version in disk("history", path="x")] == [len(text) for text in reversed(texts)]

@@ -7,6 +7,8 @@ import time
 import pytest
 
 from aios.errors import DeniedError, PathDenied, VersionConflict
+from aios.kernel.chat import Usage
+from aios.kernel.ports import Outcome
 from aios.kernel.program import program
 from aios.storage.executor import StorageExecutor
 from tests.integration.worker.world import World
@@ -65,8 +67,32 @@ async def burglar(agent, task):
 
 
 @program
+async def reader_of(agent, task):
+    """Have texts summarised; gives the summaries."""
+    await agent.storage.write("long.md", "A sentence of a long text. " * 300)
+    first = await agent.storage.summarise("long.md", words=20)
+    await agent.storage.copy("long.md", "copy.md")
+    again = await agent.storage.summarise("copy.md", words=20)
+    await agent.storage.append("copy.md", "One more.")
+    other = await agent.storage.summarise("copy.md", words=20)
+    return [[one.text, one.kept, one.characters, one.of] for one in (first, again, other)]
+
+
+@program
 async def keeper(agent, task):
     return (await agent.storage.write("secret", "s")).path
+
+
+class Model:
+    """Says how much it was asked to read."""
+
+    def perform(self, call):
+        said = f"{len(call.messages[-1]['content'])} characters"
+        message = {"role": "assistant", "content": said}
+        return Outcome(result={"finish_reason": "stop"}, message=message, usage=Usage(1, 1))
+
+    def cancel(self, syscall):
+        pass
 
 
 @pytest.fixture
@@ -74,8 +100,8 @@ def make_world(database_url, redis_url):
     worlds = []
 
     def make(**options):
-        programs = {program.name: program for program in (clerk, burglar, keeper)}
-        executors = {"storage": StorageExecutor()}
+        programs = {program.name: program for program in (clerk, burglar, keeper, reader_of)}
+        executors = {"storage": StorageExecutor(), "llm": Model()}
         worlds.append(World(database_url, redis_url, programs=programs, executors=executors, **options))
         return worlds[-1]
 
@@ -124,3 +150,13 @@ def test_fault_17_no_agent_reads_or_writes_outside_its_own_files(make_world, dat
         found = tx.exec_driver_sql("SELECT path FROM files WHERE NOT deleted").scalars().all()
     assert sorted(name.rpartition("/")[2] for name in found) == ["bait", "secret"]
     assert PathDenied.__name__ in errors[-2:]
+
+
+def test_a_summary_is_made_part_by_part_and_once_for_each_content(make_world, database):
+    first, again, other = value(make_world(), "reader_of")
+    assert first[1:] == [False, 8100, 8100]
+    assert again == [first[0], True, 0, 0]
+    assert other[1] is False
+    with database.transaction() as tx:
+        calls = tx.exec_driver_sql("SELECT count(*) FROM syscalls WHERE pool = 'llm'").scalar()
+    assert calls == 2 * (3 + 1)  # three parts and the whole, of each content
