@@ -131,6 +131,7 @@ class Sliced:
         return {
             "inputs": asked.text,
             "parameters": {**asked.parameters, "seed": seed, "max_new_tokens": size},
+            "limit": asked.limit,
             "generated": [token.id for token in done.tokens],
             "state": {"id": state["id"], "digest": state["digest"]} if state else None,
             "keep": len(done.tokens) + size < asked.limit,

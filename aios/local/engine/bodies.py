@@ -73,12 +73,14 @@ class SliceBody(GenerateBody):
     Attributes:
         generated: ids of the tokens before it.
         state: in which they were evaluated; None with tokens before: they are evaluated again, which is not exact.
+        limit: tokens that the whole answer may have, so that too long a one is refused at its first slice.
         keep: save the state at the slice's end, if the generation does not end there.
         drop: states that are deleted first.
     """
 
     generated: list[U32] = []
     state: StateBody | None = None
+    limit: U32 = 0
     keep: bool = True
     drop: list[str] = []
 

@@ -60,7 +60,7 @@ async def _call(engine: Engine, body: SliceBody) -> Call:
     if body.parameters.grammar is not None or body.parameters.stop:
         raise invalid("a slice has neither grammar nor `stop`")
     call = await validate(body.inputs, body.parameters, backend=engine.backend, limits=engine.limits)
-    used = call.prompt.tokens + len(body.generated) + call.max_new_tokens
+    used = call.prompt.tokens + max(body.limit, len(body.generated) + call.max_new_tokens)
     if used > engine.limits.max_total_tokens:
         raise invalid(f"prompt and answer must have <= {engine.limits.max_total_tokens} tokens. Given: {used}")
     state = None if body.state is None else StateRef(body.state.id, body.state.digest)
