@@ -79,7 +79,7 @@ def add_call(database: Database, agent: UUID, messages: list[str]) -> UUID:
                 priority=5,
             )
         )
-        tx.execute(insert(checkpoints).values(syscall_id=call, slice=0, attempt=1, tokens=[], text=""))
+        tx.execute(insert(checkpoints).values(syscall_id=call, slice=0, attempt=1, tokens=[], lengths=[], text=""))
     return call
 
 
