@@ -9,6 +9,7 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.dialects import postgresql
 
+from aios.db.hot import Hot
 from aios.db.tables import memories, memory_history, memory_links, memory_reads
 from aios.memory.namespace import owner_of
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Row
+    from sqlalchemy import ColumnElement
 
     from aios.db.session import Transaction
     from aios.kernel.values import JsonObject
@@ -39,12 +40,15 @@ TOLD: Final = (
 _KEPT: Final = ("content", "tags", "keywords", "category", "context", "metadata", "analysis")  # what history remembers
 
 # Locked, so that none of them is removed before its count is there.
-_COUNT_READS: Final = text(
-    """
+_COUNT_READS: Final = Hot(
+    text(
+        """
     INSERT INTO memory_reads (memory_id, reads)
     SELECT id, 1 FROM (SELECT id FROM memories WHERE id = ANY(:ids) ORDER BY id FOR KEY SHARE) AS found
     ON CONFLICT (memory_id) DO UPDATE SET reads = memory_reads.reads + 1, read_at = clock_timestamp()
+    RETURNING 1
     """
+    )
 )
 
 _RELATED: Final = text(
@@ -114,11 +118,11 @@ def get(tx: Transaction, id: UUID, *, namespace: str) -> JsonObject | None:
         .scalar_subquery()
     )
     asked = select(*TOLD, memories.c.analysis, reads.label("reads"), links.label("links")).where(_one(id, namespace))
-    row = tx.execute(asked).one_or_none()
+    row = tx.execute(asked).mappings().one_or_none()
     if row is None:
         return None
-    linked = sorted(str(other) for other in row.links or ())
-    return {**told(row), "analysis": row.analysis, "reads": row.reads or 0, "links": linked}
+    linked = sorted(str(other) for other in row["links"] or ())
+    return {**told(row), "analysis": row["analysis"], "reads": row["reads"] or 0, "links": linked}
 
 
 def change(
@@ -193,30 +197,31 @@ def related(tx: Transaction, id: UUID, *, namespace: str, depth: int, k: int) ->
     if tx.execute(select(memories.c.id).where(_one(id, namespace))).first() is None:
         return None
     walked = tx.execute(_RELATED, {"id": id, "namespace": namespace, "depth": depth, "k": k}).all()
-    rows = {row.id: row for row in tx.execute(select(*TOLD).where(memories.c.id.in_([row.id for row in walked])))}
-    return [{**told(rows[row.id]), "depth": row.depth} for row in walked if row.id in rows]
+    found = tx.execute(select(*TOLD).where(memories.c.id.in_([row.id for row in walked]))).mappings()
+    rows = {row["id"]: told(row) for row in found}
+    return [{**rows[row.id], "depth": row.depth} for row in walked if row.id in rows]
 
 
 def count_reads(tx: Transaction, ids: Sequence[UUID]) -> None:
     """One more read of each."""
     if ids:
-        tx.execute(_COUNT_READS, {"ids": list(ids)})
+        _COUNT_READS.all(tx, {"ids": list(ids)})
 
 
-def told(row: Row[*tuple[Any, ...]]) -> JsonObject:
+def told(row: Mapping[Any, Any]) -> JsonObject:
     """A row as a result: the fields of the kernel's `Note`."""
     return {
-        "id": str(row.id),
-        "namespace": row.namespace,
-        "content": row.content,
-        "tags": list(row.tags),
-        "keywords": list(row.keywords),
-        "category": row.category,
-        "context": row.context,
-        "metadata": row.metadata,
-        "version": row.version,
-        "created_at": row.created_at.isoformat(),
-        "updated_at": row.updated_at.isoformat(),
+        "id": str(row["id"]),
+        "namespace": row["namespace"],
+        "content": row["content"],
+        "tags": list(row["tags"]),
+        "keywords": list(row["keywords"]),
+        "category": row["category"],
+        "context": row["context"],
+        "metadata": row["metadata"],
+        "version": row["version"],
+        "created_at": row["created_at"].isoformat(),
+        "updated_at": row["updated_at"].isoformat(),
     }
 
 

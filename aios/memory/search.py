@@ -1,26 +1,24 @@
 """Search: the nearest by meaning (pgvector) and by words (full text), fused by rank.
 
+The statements are text, made once per kind of query: building them anew took longer than Postgres took to answer.
+
 Source: Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion outperforms Condorcet", 2009: sum of 1 / (60 + rank).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from pgvector.sqlalchemy import HALFVEC
-from pgvector.sqlalchemy import VECTOR as COLUMN
-from sqlalchemy import Text, case, cast, func, literal_column, select, text
-from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
+from sqlalchemy import text
 
-from aios.db.tables import memories
+from aios.db.hot import Hot
 from aios.memory import notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-
-    from sqlalchemy import CTE, ColumnElement, Select
 
     from aios.db.session import Transaction
     from aios.kernel.values import JsonObject
@@ -39,8 +37,9 @@ _EXACT_FACTOR: Final = 8.0  # measured: so many times the root of all notes are 
 # An HNSW index knows no namespaces: it goes on until enough of its finds pass the filter. The smaller a namespace's share
 # of all notes, the longer that takes, and at some size comparing all of them is quicker, and exact. The planner cannot
 # tell, for it takes a comparison of 384 numbers to cost as much as one of two; so above that size it may not sort.
-_SCAN: Final = text(
-    f"""
+_SCAN: Final = Hot(
+    text(
+        f"""
     WITH few AS (
         SELECT CAST(:factor * sqrt(greatest(reltuples, 1)) AS int) AS rows FROM pg_class WHERE oid = 'memories'::regclass
     ), own AS (
@@ -49,10 +48,20 @@ _SCAN: Final = text(
     )
     SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),
            set_config('hnsw.max_scan_tuples', '{_MOST_SCANNED}', true), set_config('hnsw.ef_search', '{_EF_SEARCH}', true),
+           set_config('plan_cache_mode', 'force_custom_plan', true),
            set_config('enable_sort', CASE WHEN own.rows > few.rows THEN 'off' ELSE 'on' END, true)
     FROM few, own
     """  # noqa: S608  # constants of ours; values are bound
+    )
 )
+
+_FILTERS: Final = {
+    "namespaces": "namespace = ANY(:namespaces)",
+    "tags": "tags @> CAST(:tags AS text[])",
+    "category": "category = :category",
+    "after": "created_at >= :after",
+    "before": "created_at < :before",
+}
 
 
 @dataclass(frozen=True)
@@ -85,114 +94,126 @@ def search(tx: Transaction, query: Query, *, count: bool = True) -> list[JsonObj
         query: what is looked for.
         count: whether the finds count as read.
     """
-    filtered = query.tags or query.category or query.after or query.before
-    _prepare(tx, [] if filtered or query.namespaces is None else query.namespaces)
-    candidates = max(_FEWEST_CANDIDATES, _CANDIDATES_PER_RESULT * query.k)
-    own = _filters(query)
-    near = _ranked("near", _by_meaning(query.vector, own).limit(candidates))
-    worded = _ranked("worded", _by_words(query.text, own).limit(candidates))
-    rows = tx.execute(_fused(near, worded, query).limit(query.k)).all()
+    given = {name: value for name in _FILTERS if (value := getattr(query, name)) or name == "namespaces"}
+    if query.namespaces is None:
+        del given["namespaces"]
+    _prepare(tx, list(given["namespaces"]) if set(given) == {"namespaces"} else [])
+    values = {
+        **{name: list(value) if name in {"namespaces", "tags"} else value for name, value in given.items()},
+        "vector": _written(query.vector),
+        "embedder": query.vector.embedder,
+        "words": query.text[:_LONGEST_WORDS],
+        "candidates": max(_FEWEST_CANDIDATES, _CANDIDATES_PER_RESULT * query.k),
+        "threshold": query.threshold,
+        "k": query.k,
+    }
+    rows = _fused(len(query.vector.values), tuple(given)).all(tx, values)
     if count:
-        notes.count_reads(tx, [row.id for row in rows])
-    return [{**notes.told(row), "score": float(row.score), "similarity": row.similarity} for row in rows]
+        notes.count_reads(tx, [row["id"] for row in rows])
+    return [{**notes.told(row), "score": float(row["score"]), "similarity": row["similarity"]} for row in rows]
 
 
 def nearest(tx: Transaction, vector: Vector, *, namespace: str, k: int, but: Sequence[Any]) -> list[JsonObject]:
     """The k notes nearest in meaning alone, without some of them, each with its `similarity`."""
     _prepare(tx, [namespace])
-    own = [memories.c.namespace == namespace, memories.c.id.not_in(list(but))]
-    near = _by_meaning(vector, own).limit(k).cte("near")
-    asked = select(*notes.TOLD, (1 - near.c.distance).label("similarity")).join(near, near.c.id == memories.c.id)
-    rows = tx.execute(asked.order_by(near.c.distance + 0, memories.c.id))
-    return [{**notes.told(row), "similarity": float(row.similarity)} for row in rows]
-
-
-def _prepare(tx: Transaction, namespaces: Sequence[str]) -> None:
-    """Tell Postgres how to look for the nearest, for this transaction; where nothing is known, it decides."""
-    tx.execute(_SCAN, {"factor": _EXACT_FACTOR, "namespaces": list(namespaces)})
-
-
-def distance_to(vector: Vector) -> ColumnElement[float]:
-    """The cosine distance, as the index of vectors of this length reckons it."""
-    length = len(vector.values)
-    kind = COLUMN(length) if length <= _MOST_EXACT else HALFVEC(length)
-    distance: ColumnElement[float] = cast(memories.c.vector, kind).cosine_distance(vector.values)
-    return distance
+    values = {
+        "namespace": namespace,
+        "but": list(but),
+        "vector": _written(vector),
+        "embedder": vector.embedder,
+        "k": k,
+    }
+    rows = _nearest(len(vector.values)).all(tx, values)
+    return [{**notes.told(row), "similarity": float(row["similarity"])} for row in rows]
 
 
 def index_of(dimensions: int) -> tuple[str, str]:
-    """Name and definition of the index that `distance_to` can use for vectors of this length."""
-    kind, ops = ("vector", "vector_cosine_ops") if dimensions <= _MOST_EXACT else ("halfvec", "halfvec_cosine_ops")
+    """Name and definition of the index that searches with vectors of this length can use."""
+    kind = _kind(dimensions)
     name = f"ix_memories_vector_{dimensions}"
     return name, (
-        f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON memories USING hnsw ((vector::{kind}({dimensions})) {ops})"
+        f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON memories"
+        f" USING hnsw ((vector::{kind}({dimensions})) {kind}_cosine_ops)"
         f" WITH (m = 16, ef_construction = 128) WHERE dimensions = {dimensions}"
     )
 
 
-def _comparable(vector: Vector) -> list[ColumnElement[bool]]:
+def _prepare(tx: Transaction, namespaces: Sequence[str]) -> None:
+    """Tell Postgres how to look for the nearest, for this transaction; where nothing is known, it decides."""
+    _SCAN.first(tx, {"factor": _EXACT_FACTOR, "namespaces": list(namespaces)})
+
+
+def _kind(dimensions: int) -> str:
+    return "vector" if dimensions <= _MOST_EXACT else "halfvec"
+
+
+def _written(vector: Vector) -> str:
+    return f"[{','.join(f'{value:.8g}' for value in vector.values)}]"
+
+
+def _distance(dimensions: int) -> str:
+    """The cosine distance, as the index of vectors of this length reckons it."""
+    kind = f"{_kind(dimensions)}({dimensions})"
+    return f"CAST(vector AS {kind}) <=> CAST(:vector AS {kind})"
+
+
+def _comparable(dimensions: int) -> str:
     """The embedder's own vectors only: others of the same length mean something else."""
-    length: ColumnElement[int] = literal_column(str(len(vector.values)))
-    return [memories.c.dimensions == length, memories.c.embedder == vector.embedder]
+    return f"dimensions = {dimensions} AND embedder = :embedder"
 
 
-def _filters(query: Query) -> list[ColumnElement[bool]]:
-    own: list[ColumnElement[bool]] = []
-    if query.namespaces is not None:
-        own.append(memories.c.namespace.in_(list(query.namespaces)))
-    if query.tags:
-        own.append(memories.c.tags.contains(cast(list(query.tags), ARRAY(Text))))
-    if query.category:
-        own.append(memories.c.category == query.category)
-    if query.after is not None:
-        own.append(memories.c.created_at >= query.after)
-    if query.before is not None:
-        own.append(memories.c.created_at < query.before)
-    return own
-
-
-def _by_meaning(vector: Vector, own: list[ColumnElement[bool]]) -> Select[Any]:
-    distance = distance_to(vector)
-    chosen = select(memories.c.id, distance.label("distance")).where(*own, *_comparable(vector))
-    return chosen.order_by(distance)
-
-
-def _by_words(query: str, own: list[ColumnElement[bool]]) -> Select[Any]:
-    """Any of the words is enough; the rank counts how many. Postgres' parser makes them, so no text is bad syntax."""
-    every = func.plainto_tsquery("english", query[:_LONGEST_WORDS])
-    some = cast(func.replace(cast(every, Text), "&", "|"), TSQUERY)
-    # 1: divided by the logarithm of the length, so that long notes do not win by length alone.
-    distance = -func.ts_rank(memories.c.words, some, 1)
-    chosen = select(memories.c.id, distance.label("distance")).where(*own, memories.c.words.bool_op("@@")(some))
-    return chosen.order_by(distance, memories.c.id)
-
-
-def _ranked(name: str, found: Select[Any]) -> CTE:
-    """The finds with their rank, in true order: a relaxed index scan only comes close to it."""
-    finds = found.cte(f"{name}_found")
-    # + 0: else Postgres takes the scan's word for the order, and sorts nothing.
-    rank = func.row_number().over(order_by=(finds.c.distance + 0, finds.c.id))
-    return select(finds.c.id, rank.label("rank")).cte(name)
-
-
-def _fused(near: CTE, worded: CTE, query: Query) -> Select[Any]:
-    both = near.join(worded, near.c.id == worded.c.id, full=True)
-    score = func.coalesce(1.0 / (_FUSION + near.c.rank), 0) + func.coalesce(1.0 / (_FUSION + worded.c.rank), 0)
-    fused = (
-        select(func.coalesce(near.c.id, worded.c.id).label("id"), score.label("score")).select_from(both).cte("fused")
+@lru_cache(maxsize=64)
+def _nearest(dimensions: int) -> Hot:
+    distance, told = _distance(dimensions), ", ".join(column.name for column in notes.TOLD)
+    return Hot(
+        text(
+            f"""
+            WITH near AS (
+                SELECT id, {distance} AS distance FROM memories
+                WHERE namespace = :namespace AND NOT id = ANY(CAST(:but AS uuid[])) AND {_comparable(dimensions)}
+                ORDER BY {distance} LIMIT :k
+            )
+            SELECT {told}, 1 - distance AS similarity FROM near JOIN memories USING (id) ORDER BY distance + 0, id
+            """  # noqa: S608  # fragments of ours; values are bound
+        )
     )
-    # Reckoned only where it can be: a cast to another length raises.
-    similarity = case((func.coalesce(_all(_comparable(query.vector)), False), 1 - distance_to(query.vector)))
-    chosen = (
-        select(*notes.TOLD, fused.c.score, similarity.label("similarity"))
-        .join(fused, fused.c.id == memories.c.id)
-        .order_by(fused.c.score.desc(), memories.c.created_at.desc(), memories.c.id)
+
+
+# The words of a query are joined by `or`: any of them is enough, the rank counts how many. Postgres' parser makes them, so no
+# text is bad syntax. The rank is divided by the logarithm of the length (1), so that long notes do not win by length alone.
+_WORDS: Final = "CAST(replace(CAST(plainto_tsquery('english', :words) AS text), '&', '|') AS tsquery)"
+
+
+@lru_cache(maxsize=64)
+def _fused(dimensions: int, filters: tuple[str, ...]) -> Hot:
+    distance, comparable = _distance(dimensions), _comparable(dimensions)
+    own = " AND ".join(["true", *(_FILTERS[name] for name in filters)])
+    told = ", ".join(column.name for column in notes.TOLD)
+    # distance + 0: a relaxed index scan only comes close to the true order; else Postgres takes its word and sorts nothing.
+    # The similarity is reckoned only where it can be: a cast to another length raises.
+    return Hot(
+        text(
+            f"""
+            WITH near_found AS (
+                SELECT id, {distance} AS distance FROM memories WHERE {own} AND {comparable}
+                ORDER BY {distance} LIMIT :candidates
+            ), near AS (
+                SELECT id, row_number() OVER (ORDER BY distance + 0, id) AS rank FROM near_found
+            ), worded_found AS (
+                SELECT id, -ts_rank(words, {_WORDS}, 1) AS distance FROM memories WHERE {own} AND words @@ {_WORDS}
+                ORDER BY distance, id LIMIT :candidates
+            ), worded AS (
+                SELECT id, row_number() OVER (ORDER BY distance, id) AS rank FROM worded_found
+            ), fused AS (
+                SELECT COALESCE(near.id, worded.id) AS id,
+                       COALESCE(1.0 / ({_FUSION} + near.rank), 0) + COALESCE(1.0 / ({_FUSION} + worded.rank), 0) AS score
+                FROM near FULL JOIN worded ON near.id = worded.id
+            ), found AS (
+                SELECT {told}, score, CASE WHEN {comparable} THEN 1 - ({distance}) END AS similarity
+                FROM fused JOIN memories USING (id)
+            )
+            SELECT * FROM found WHERE :threshold <= -1 OR similarity >= :threshold
+            ORDER BY score DESC, created_at DESC, id LIMIT :k
+            """  # noqa: S608  # fragments of ours; values are bound
+        )
     )
-    return chosen.where(similarity >= query.threshold) if query.threshold > -1 else chosen
-
-
-def _all(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
-    first, *rest = conditions
-    for other in rest:
-        first = first & other
-    return first
