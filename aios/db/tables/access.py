@@ -70,7 +70,7 @@ approvals = Table(
     instant("created_at", now=True),
     instant("expires_at"),
     instant("decided_at"),
-    Index("ix_approvals_waiting", "created_at", postgresql_where=text("state = 'waiting'")),
+    Index("ix_approvals_waiting", "expires_at", postgresql_where=text("state = 'waiting'")),
 )
 
 audit_log = Table(

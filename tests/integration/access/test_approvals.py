@@ -26,34 +26,37 @@ def value(world, agent):
 
 
 def staff_plan(world):
-    """A file that another agent of the group wrote."""
+    """A new file that another agent of the group wrote."""
+    with world.database.transaction() as tx:
+        tx.execute(text("DELETE FROM files WHERE path = :path"), {"path": PLAN})
     world.done([["write", PLAN, "draft"], ["write", PLAN, "first"]], groups=["staff"])
 
 
-@pytest.mark.parametrize(
-    ("steps", "kind", "resource"),
-    [
-        ([["write", PLAN, "second"]], "overwrite_other", f"file:{PLAN}"),
-        ([["delete", PLAN]], "delete_other", f"file:{PLAN}"),
-        ([["rollback", PLAN, 1]], "rollback_other", f"file:{PLAN}"),
-        ([["move", PLAN, "mine.md"]], "delete_other", f"file:{PLAN}"),
-        ([["tool", "send", {"to": "all"}]], "once_tools", "tool:send"),
-        ([["tool", "python.run", {"code": "1"}]], "code", "tool:python.run"),
-        ([["grant", "read", "file:/shared/**"]], "privileges", "file:/shared/**"),
-    ],
-)
-def test_each_irreversible_operation_asks_and_happens_after_a_yes_only(world, steps, kind, resource):
-    staff_plan(world)
-    agent, (question,) = asked(world, steps, groups=["staff"])
-    assert (question["kind"], question["resource"]) == (kind, resource)
-    assert world.tool.calls == []
-    assert world.recorder.bells == []
-    world.client.approve(str(question["id"]))
-    (result,) = value(world, agent)
-    assert result not in ("ApprovalDenied", "AccessDenied", "ApprovalVoid")
-    actions = [row["action"] for row in world.audited(None)]
-    assert actions.count("approval.asked") == actions.count("approval.approved") == 1
-    assert actions.count("irreversible") == (0 if kind == "privileges" else 1)
+IRREVERSIBLE = [
+    (["write", PLAN, "second"], "overwrite_other", f"file:{PLAN}"),
+    (["rollback", PLAN, 1], "rollback_other", f"file:{PLAN}"),
+    (["tool", "send", {"to": "all"}], "once_tools", "tool:send"),
+    (["tool", "python.run", {"code": "1"}], "code", "tool:python.run"),
+    (["grant", "read", "file:/shared/**"], "privileges", "file:/shared/**"),
+    (["delete", PLAN], "delete_other", f"file:{PLAN}"),
+    (["move", PLAN, "mine.md"], "delete_other", f"file:{PLAN}"),
+]
+
+
+def test_each_irreversible_operation_asks_and_happens_after_a_yes_only(world):
+    for step, kind, resource in IRREVERSIBLE:
+        staff_plan(world)
+        agent, (question,) = asked(world, [step], groups=["staff"])
+        assert (question["kind"], question["resource"]) == (kind, resource)
+        assert world.recorder.bells == []
+        calls = len(world.tool.calls)
+        world.client.approve(str(question["id"]))
+        (result,) = value(world, agent)
+        assert result not in ("ApprovalDenied", "AccessDenied", "ApprovalVoid"), step
+        assert len(world.tool.calls) - calls == (step[0] == "tool")
+        actions = [row["action"] for row in world.client.audit(agent=agent)]
+        assert actions.count("approval.asked") == actions.count("approval.approved") == 1
+        assert actions.count("irreversible") == (0 if kind == "privileges" else 1), step
 
 
 def test_what_is_refused_does_not_happen_and_the_program_is_told(world):

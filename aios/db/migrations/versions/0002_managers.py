@@ -271,7 +271,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_approvals_agent_id"), "approvals", ["agent_id"], unique=False)
     op.create_index(op.f("ix_approvals_syscall_id"), "approvals", ["syscall_id"], unique=False)
     op.create_index(
-        "ix_approvals_waiting", "approvals", ["created_at"], unique=False, postgresql_where=sa.text("state = 'waiting'")
+        "ix_approvals_waiting", "approvals", ["expires_at"], unique=False, postgresql_where=sa.text("state = 'waiting'")
     )
     op.add_column("agents", sa.Column("owner", sa.Text(), server_default=sa.text("''"), nullable=False))
     op.add_column(
@@ -315,7 +315,9 @@ def upgrade() -> None:
     )
     op.add_column("memories", sa.Column("category", sa.Text(), server_default=sa.text("''"), nullable=False))
     op.add_column("memories", sa.Column("context", sa.Text(), server_default=sa.text("''"), nullable=False))
-    op.add_column("memories", sa.Column("analysis", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+    op.add_column(
+        "memories", sa.Column("analysis", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True)
+    )
     op.add_column("memories", sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False))
     op.add_column("memories", sa.Column("vector", Vector(), nullable=True))
     op.add_column("memories", sa.Column("dimensions", sa.Integer(), nullable=True))
