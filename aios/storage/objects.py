@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -89,15 +89,20 @@ class FsspecObjects:
                 return
 
     def older_than(self, age: timedelta) -> Iterator[str]:
-        """Names of the objects that were put at least so long ago."""
+        """Names of the objects that were put at least so long ago. What a broken-off put left then is removed."""
         latest = datetime.now(UTC) - age
         with self._translated():
             self._files.invalidate_cache()
             found = self._files.find(self._root, detail=True) if self._files.isdir(self._root) else {}
         for path, about in found.items():
             name = str(path).rpartition("/")[2]
-            if _NAME.fullmatch(name) and _instant(about) <= latest:
+            if _instant(about) > latest:
+                continue
+            if _NAME.fullmatch(name):
                 yield name
+            elif str(path).startswith(f"{self._root}/incoming/"):
+                with suppress(FileNotFoundError):
+                    self._files.rm_file(path)
 
     def _path(self, name: str) -> str:
         if not _NAME.fullmatch(name):

@@ -160,6 +160,17 @@ def test_writers_and_sweepers_at_once_lose_no_content(database, outside):
     assert errors == []
 
 
+def test_what_a_killed_put_left_behind_is_found_too(database, tmp_path):
+    store = Store(Blobs(FsspecObjects(f"file://{tmp_path}/objects")))
+    Disk(database, store).write("x", "kept")
+    left = tmp_path / "objects" / "incoming" / f"{name_of(b'half')}.0123"
+    left.write_bytes(b"ha")
+    assert store.blobs.sweep(database, unused=timedelta(hours=1)) == 0
+    assert left.exists()  # somebody may be at it
+    assert store.blobs.sweep(database, unused=NOW) == 0
+    assert not left.exists()
+
+
 def test_contents_stay_readable_when_the_store_is_changed(database, tmp_path):
     before, after = Blobs(), Blobs(FsspecObjects(f"file://{tmp_path}/objects"))
     disk = Disk(database, Store(before))

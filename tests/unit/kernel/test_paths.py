@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aios.errors import InvalidArgument, PathDenied
-from aios.kernel.paths import folder, resolve
+from aios.kernel.paths import AREAS, ancestors, canonical, folder, owner, resolve, root
 
 ME = UUID("0198c0de-0000-7000-8000-0000000000aa")
 OTHER = UUID("0198c0de-0000-7000-8000-0000000000bb")
@@ -180,3 +180,89 @@ def test_two_agents_never_share_a_path(path):
         except (InvalidArgument, PathDenied):
             found.add(agent)
     assert len(found) == 2
+
+
+# --- every area -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/shared/a", "/shared/a"),
+        ("/groups/staff/notes/a.md", "/groups/staff/notes/a.md"),
+        (f"/agents/{OTHER}/x", f"/agents/{OTHER}/x"),
+        ("x/y", f"{OWN}x/y"),
+        ("/groups/e\u0301quipe/x", "/groups/\u00e9quipe/x"),
+    ],
+)
+def test_a_path_in_any_area_has_one_spelling(path, meant):
+    assert canonical(path, home=OWN) == meant
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/shared",
+        "/groups/staff",
+        "/groups",
+        "/Shared/x",
+        "/GROUPS/staff/x",
+        "/groups/*/x",
+        "/groups/st?ff/x",
+        "/agents/x/y",
+        f"/agents/{str(ME).replace('-', '')}/x",
+        f"/agents/{{{ME}}}/x",
+        f"/agents/{str(ME).upper()}/x",
+        "/etc/x",
+        "//shared/x",
+        "/shared/../groups/staff/x",
+        "/groups/../shared/x",
+        "/groups/./x",
+    ],
+)
+def test_no_other_place_exists(path):
+    with pytest.raises((PathDenied, InvalidArgument)):
+        canonical(path, home=OWN)
+
+
+ODD = st.sampled_from(
+    [
+        "..",
+        ".",
+        "",
+        " ",
+        "\x00",
+        "a",
+        "A",
+        "*",
+        "?",
+        "\\",
+        "\u2215",
+        "\uff0e\uff0e",
+        "\u202e",
+        "e\u0301",
+        "x" * 300,
+        "shared",
+    ]
+)
+ROOTS = st.sampled_from(
+    ["", "/", "//", "/shared/", "/groups/g/", "/groups/", OWN, f"/agents/{OTHER}/", "/etc/", "C:/", "~/"]
+)
+
+
+@given(ROOTS, st.lists(ODD, max_size=6).map("/".join) | HOSTILE)
+def test_whatever_is_asked_for_is_one_clean_path_in_one_area_or_refused(start, rest):
+    try:
+        found = canonical(start + rest, home=OWN)
+    except (PathDenied, InvalidArgument):
+        return
+    names = found.split("/")[1:]
+    assert names[0] in AREAS
+    assert not {"", ".", ".."} & set(names)
+    assert not set("\x00\\\u2215\u202e") & set(found)
+    assert canonical(found, home=folder(OTHER)) == found == unicodedata.normalize("NFC", found)
+    assert found.startswith(root(found))
+    above = ancestors(found)
+    assert all(found.startswith(one + "/") and one.startswith(root(found)) for one in above)
+    assert len(above) == len(found.removeprefix(root(found)).split("/")) - 1
+    assert owner(found) == (UUID(names[1]) if names[0] == "agents" else None)
