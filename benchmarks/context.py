@@ -68,10 +68,10 @@ class Outcome:
     seconds: float
 
 
-def measure(fleet: Fleet, strategy: str, *, turns: int, window: int) -> Outcome:
+def measure(fleet: Fleet, strategy: str, *, turns: int, window: int, every: int) -> Outcome:
     """Let one agent talk."""
     expected = paraphrases.questions()
-    task = {"turns": paraphrases.talk(turns), "questions": list(expected), "context": strategy}
+    task = {"turns": paraphrases.talk(turns), "questions": list(expected), "context": strategy, "every": every}
     begun = time.monotonic()
     agent = fleet.client.submit("talker", task)
     result = fleet.client.result(agent, timeout=_WAIT_SECONDS)
@@ -104,6 +104,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.context", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="150 turns in a window of 1,024 tokens")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--every", type=int, default=1, help="the model replies to every n-th turn; other replies are given"
+    )
     parser.add_argument("--strategy", choices=_STRATEGIES, action="append", help="only this one; may be repeated")
     options = parser.parse_args()
     turns, window = (150, 1024) if options.quick else (1000, 8192)
@@ -111,7 +114,8 @@ def main() -> int:
     with Fleet(Path(tempfile.mkdtemp(prefix="aios-context-")), slots=4, engine=engine) as fleet:
         fleet.worker("all", queues=_POOLS, concurrency=8)
         outcomes = [
-            measure(fleet, strategy, turns=turns, window=window) for strategy in options.strategy or _STRATEGIES
+            measure(fleet, strategy, turns=turns, window=window, every=options.every)
+            for strategy in options.strategy or _STRATEGIES
         ]
     if options.json:
         print(json.dumps([asdict(outcome) for outcome in outcomes]))

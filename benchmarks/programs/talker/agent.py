@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 
 @program
 async def talker(agent: Agent, task: dict[str, Any]) -> dict[str, int]:
-    """Say every one of `turns`, ask every one of `questions`, under the strategy `context`."""
+    """Say all `turns`, ask all `questions`, under the strategy `context`; a model replies to every `every`th turn."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": "You are a patient assistant."}]
-    for said in task["turns"]:
+    for turn, said in enumerate(task["turns"]):
         messages.append({"role": "user", "content": said})
+        if turn % task["every"]:
+            messages.append({"role": "assistant", "content": f"Fine, we can do that ({turn})."})
+            continue
         reply = await agent.llm.chat(messages, max_tokens=24, context=task["context"])
         messages.append(reply.message)
     for question in task["questions"]:
