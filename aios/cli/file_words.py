@@ -10,6 +10,8 @@ from aios.cli import screen
 from aios.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aios.kernel.values import Json
 
 FilePath = Annotated[str, typer.Argument(metavar="PATH", help="Such as @last/report.md or /shared/notes/a.md.")]
@@ -38,7 +40,7 @@ def instant(given: str | None) -> str | None:
     return found.astimezone(UTC).isoformat()
 
 
-def show(value: "Json", columns: tuple[str, ...], rows: list[tuple[object, ...]], *, as_json: bool) -> None:
+def show(value: "Json", columns: tuple[str, ...], rows: "Sequence[screen.Row]", *, as_json: bool) -> None:
     """Print a result: for scripts, or as a table."""
     if as_json:
         screen.show_json(value)
