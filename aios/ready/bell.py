@@ -87,11 +87,13 @@ class Granted(NamedTuple):
         bells: to be published.
         again: how many of them ring again because a lease ended.
         at_seconds: Redis' time of the turn.
+        taken: what the asker goes on with itself.
     """
 
     bells: list[Bell]
     again: int
     at_seconds: float = 0.0
+    taken: Bell | None = None
 
 
 class Wiped(Exception):

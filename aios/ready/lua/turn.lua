@@ -2,6 +2,7 @@ local order = cjson.decode(ARGV[1])
 if call('EXISTS', P .. 'epoch') == 0 then return redis.error_reply('WIPED') end
 local touched, bells, again = {}, {}, 0
 local envelope, queues = ARGV[2], ARGV[3]
+local taken
 
 -- Grants whose lease ended go back to where they stood.
 local function reclaim(pool)
@@ -44,9 +45,24 @@ local function short_of(entry)
     end
 end
 
+local function messages_wait(target)
+    if not queues then return false end
+    local names = {queues .. target}
+    for priority = 1, 9 do names[#names + 1] = names[1] .. ':' .. priority end
+    return call('EXISTS', unpack(names)) > 0
+end
+
+-- Who asks may go on itself with one thing that is granted now, if it is of a kind that it takes and nothing stands before it.
+local function given(target, op, entry)
+    if taken or not (order.take[target] or order.take[target .. '.' .. op]) or messages_wait(target) then return false end
+    taken = entry.bell
+    return true
+end
+
 -- Where Celery's queues are in this Redis too, a message is rung here; a chain of several links is left to Celery.
 local function ring(id, entry, rings)
     local links, priority = unpack(cjson.decode(entry.bell), 3)
+    if order.take and given(links[1][1], links[1][2], entry) then return end
     if not envelope or #links > 1 then
         bells[#bells + 1] = {entry.bell, rings}
         return
@@ -78,7 +94,7 @@ end
 
 for _, done in ipairs(order.done) do
     forget(done)
-    touched[done[1]] = true
+    touched[root_of(done[1])] = true
 end
 for _, add in ipairs(order.add) do
     local entry = enter(add)
@@ -93,4 +109,4 @@ for pool in pairs(touched) do
     reclaim(pool)
     grant(pool)
 end
-return {again, bells, exact(now)}
+return {again, bells, exact(now), taken or false}

@@ -180,3 +180,10 @@ def test_an_overview_counts_what_waits_in_a_key_and_below_it(ready):
         "tool@big": (2, 0, 0),
     }
     assert rows["llm"]["rate"] == {"tokens": 500, "seconds": 60.0}
+
+
+def test_what_leaves_a_key_within_a_pool_makes_room_in_the_pool_and_never_beyond_its_limit(ready):
+    ready.limit({"tool": 1, "tool:a": 5})
+    assert ids(ready.turn(add=[bell(n, key="tool:a", root=str(n)) for n in range(4)])) == ["0000"]
+    assert ids(ready.turn(done=[Done("tool:a", "0003")])) == []
+    assert ids(ready.turn(done=[Done("tool:a", "0000")])) == ["0001"]
