@@ -50,6 +50,8 @@ chaos: install ## at least 100 kills of real processes, everything checked (half
 bench: install ## the benchmarks, short
 	$(BIN)/aios bench overhead --quick
 	$(BIN)/aios bench policies --quick
+	$(BIN)/aios bench switch --quick
+	$(BIN)/aios bench access --quick
 	$(BIN)/aios bench storage --quick
 	$(BIN)/aios bench scale --quick
 	$(BIN)/aios bench memory --quick
@@ -57,6 +59,7 @@ bench: install ## the benchmarks, short
 bench-full: install ## the benchmarks, unbounded
 	$(BIN)/aios bench overhead
 	$(BIN)/aios bench policies
+	$(BIN)/aios bench access
 	$(BIN)/aios bench storage
 	$(BIN)/aios bench scale
 	$(BIN)/aios bench memory
