@@ -217,13 +217,14 @@ class Kernel:
         database, dispatch = self.parts.database, self.parts.dispatch
         self.incarnation = Incarnation(database, dispatch.ready, role, settings.worker, on_lost=executors.cancel)
         self.executors = executors
-        self.execution = Execution(database, dispatch, self.incarnation, executors, settings)
         watchdog = Watchdog(seconds=settings.worker.drive_seconds, on_hopeless=self.incarnation.die)
         tools = self.parts.tools.infos() if programs else {}
         limits = self.parts.tools.limits() if programs else {}
         self.tool_limits = {key_of(Pool.TOOL, name): limit for name, limit in limits.items()}
         self.drive = Drive(database, dispatch, self.incarnation, programs, tools, watchdog, settings)
         fused = settings.worker.profile == "fused"
+        onward = self.drive if fused else None
+        self.execution = Execution(database, dispatch, self.incarnation, executors, settings, onward)
         self.fused = Fused.of(dispatch, self.drive, self.execution, pools=role.pools, on=fused)
         self.recovery = Recovery(database, dispatch, settings)
 

@@ -6,7 +6,8 @@ the message is a doorbell.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from celery import Celery, chain
@@ -110,12 +111,47 @@ class Publisher:
             raise BrokerUnavailable(self._where, str(error) or type(error).__name__) from error
 
 
+class Hand:
+    """What a thread takes of the grants that its own rings give (aios/worker/fused.py): one at a time."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+        self.bell: Bell | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What it would take now."""
+        return self._names if self.bell is None else frozenset()
+
+    def take(self) -> Bell | None:
+        """What was granted to it, if anything."""
+        bell, self.bell = self.bell, None
+        return bell
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self._names = frozenset()
+
+
 class Dispatch:
     """Ready sets and publisher together: what became ready goes in, what is granted is rung."""
 
     def __init__(self, ready: ReadySets, publisher: Publisher) -> None:
         self.ready = ready
         self._publisher = publisher
+        self._thread = threading.local()
+
+    @contextmanager
+    def taking(self, names: frozenset[str]) -> Iterator[Hand]:
+        """Let this thread take one of the grants of each of its rings; what is left in its hand is published."""
+        hand = self._thread.hand = Hand(names)
+        try:
+            yield hand
+        finally:
+            del self._thread.hand
+            if hand.bell is not None:
+                with suppress(BrokerUnavailable):  # recovery rings it again
+                    self._publisher.publish([hand.bell])
 
     def ring(
         self, *, add: Iterable[Bell] = (), done: Iterable[Done | tuple[str, str]] = (), keys: Iterable[str] = ()
@@ -126,7 +162,10 @@ class Dispatch:
             How many bells rang again, or None when Redis could not be reached: recovery will ring.
         """
         try:
-            granted = self.ready.turn(add=add, done=done, keys=list(keys))
+            hand: Hand | None = getattr(self._thread, "hand", None)
+            granted = self.ready.turn(add=add, done=done, keys=list(keys), take=hand.names if hand else ())
+            if hand and granted.taken:
+                hand.bell = granted.taken
             if granted.bells:
                 self._publisher.publish(granted.bells)
         except Wiped:

@@ -21,7 +21,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="aios-chaos-"))
     begun = time.monotonic()
     print(f"seed {options.seed}; logs in {folder}")
-    with System(folder, engine=errands.ENGINE, env=errands.ENV) as system:
+    env = {**errands.ENV, "AIOS_WORKER__PROFILE": options.profile}
+    with System(folder, engine=errands.ENGINE, env=env) as system:
         system.longest_outage = options.outage
         while tally.kills < options.kills:
             for fault in random.sample([*faults.EVERY, *faults.LONG], k=len(faults.EVERY) + len(faults.LONG)):
@@ -45,6 +46,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.chaos", description=__doc__)
     parser.add_argument("--kills", type=int, default=100, help="strike until so many processes were killed")
+    parser.add_argument("--profile", choices=["pools", "fused"], default="pools", help="how work changes hands")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of what strikes when, and whom")
     parser.add_argument("--outage", type=float, default=20.0, help="longest outage of a server, seconds")
     return parser.parse_args()

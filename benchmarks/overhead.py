@@ -49,23 +49,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="aios bench overhead", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="half a minute instead of several")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--profile", choices=["pools"], default="pools", help="how work changes hands")
+    parser.add_argument("--profile", choices=["pools", "fused"], default="pools", help="how work changes hands")
     parser.add_argument(
         "--soak", type=int, default=0, metavar="SYSCALLS", help="also run this many and tell the memory"
     )
     options = parser.parse_args(arguments)
     console = Console(stderr=True, quiet=options.json)
     with tempfile.TemporaryDirectory(prefix="aios-bench-") as folder:
-        found = measure(Path(folder), Plan.of(quick=options.quick), console, soak=options.soak)
+        plan = Plan.of(quick=options.quick)
+        found = measure(Path(folder), plan, console, profile=options.profile, soak=options.soak)
     if options.json:
         print(json.dumps(found, indent=2))
     else:
         show(found)
 
 
-def measure(folder: Path, plan: Plan, console: Console, *, soak: int = 0) -> dict[str, object]:
+def measure(folder: Path, plan: Plan, console: Console, *, profile: str = "pools", soak: int = 0) -> dict[str, object]:
     """All figures of one run."""
-    with Fleet(folder, slots=LLM_THREADS, engine=("--zero-latency", "--slots", "64", "--context", "400000")) as fleet:
+    engine = ("--zero-latency", "--slots", "64", "--context", "400000")
+    with Fleet(folder, slots=LLM_THREADS, engine=engine, profile=profile) as fleet:
         with console.status("bare Celery"):
             found: dict[str, object] = _bare(fleet, plan)
         fleet.worker("agent", queues="agent", concurrency=AGENT_THREADS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
 from celery.exceptions import Ignore
@@ -11,7 +11,7 @@ from aios import broker
 from aios.dispatch import task_name
 from aios.errors import AiosError, BadMessage, Ignored
 from aios.log import logger
-from tasks import process
+from tasks import announce, process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def resume(task: Task, agent: str) -> None:
 
 def _answer(work: Callable[[], None]) -> None:
     try:
-        work()
+        process.kernel().fused.run(work, announced=announce.step)
     except Ignored:
         raise Ignore from None
     except BadMessage as error:
@@ -84,7 +84,8 @@ def _count_refused(**_: object) -> None:
 
 
 @signals.worker_ready.connect  # type: ignore[untyped-decorator]  # celery has no types
-def _tell_ready(**_: object) -> None:
+def _tell_ready(sender: Any, **_: object) -> None:
+    announce.follow(sender)
     process.tell_ready()
 
 

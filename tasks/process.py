@@ -135,7 +135,8 @@ def count_refused() -> None:
 def _start(role: Role) -> None:
     try:
         settings = settings_module.load()
-        loaded = loader.load(settings) if Pool.AGENT in role.pools else []
+        drives = Pool.AGENT in role.pools or settings.worker.profile == "fused"
+        loaded = loader.load(settings) if drives else []
         programs = loader.programs(loaded)
         role = Role(role.pools, role.concurrency, tuple(programs))
         with _Process.lock:
@@ -143,6 +144,9 @@ def _start(role: Role) -> None:
             _Process.kernel.start()
     except AiosError as error:
         log.critical("this worker cannot start: %s", error)
+        os._exit(_MISCONFIGURED_EXIT)
+    except Exception:
+        log.critical("this worker cannot start", exc_info=True)  # Celery would log it and go on without a kernel
         os._exit(_MISCONFIGURED_EXIT)
 
 

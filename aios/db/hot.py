@@ -9,14 +9,13 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy import JSON, TextClause
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import psycopg
 
     from aios.db.session import Transaction
 
@@ -44,7 +43,12 @@ class Hot:
             if not (none_as_null and given[name] is None):
                 given[name] = json.dumps(given[name], ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         connection: psycopg.Connection[Any] = tx.connection.driver_connection  # type: ignore[assignment]  # typed as any DBAPI's
-        return connection.cursor(row_factory=dict_row).execute(sql, given)
+        try:
+            return connection.cursor(row_factory=dict_row).execute(sql, given)
+        except psycopg.OperationalError:
+            if connection.closed:  # SQLAlchemy did not see it happen, and would try to roll back
+                tx.invalidate()
+            raise
 
     @cached_property
     def _compiled(self) -> tuple[bytes, dict[str, bool]]:

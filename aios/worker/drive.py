@@ -91,20 +91,34 @@ class Drive:
         Raises:
             Ignored: it is not runnable, or not by this process.
         """
+        begun = time.monotonic()
+        bells = self.step(agent)
+        if bells is None:
+            self._refuse(agent)
+        self.dispatch.ring(done=[Done("agent", str(agent), time.monotonic() - begun)], add=bells)
+
+    def step(self, agent: UUID) -> list[Bell] | None:
+        """Drive one agent; the bells of what it waits for now, for the caller to ring. None: it cannot be driven here.
+
+        Raises:
+            Ignored: the drive was interrupted, and is to be done again.
+        """
         with self.incarnation.driving(agent):
-            driven, live = patiently(lambda: self._claim(agent), what=f"agent {agent}")
-            begun = time.monotonic()
+            claimed = patiently(lambda: self._claim(agent), what=f"agent {agent}")
+            if claimed is None:
+                return None
+            driven, live = claimed
             progress = self._progress(driven, live)
             bells = patiently(lambda: self._record(driven, progress, live), what=f"agent {agent}")
-        self.dispatch.ring(done=[Done("agent", str(agent), time.monotonic() - begun)], add=bells)
         if progress.outcome is not None and not isinstance(progress.outcome, Continued):
             self._wake_parents(agent)
         for issued in progress.issued:
             for call in issued.plan:
                 if call.waits_for:
                     self._wake_parents(UUID(call.waits_for))
+        return bells
 
-    def _claim(self, agent: UUID) -> tuple[Driven, Live]:
+    def _claim(self, agent: UUID) -> tuple[Driven, Live] | None:
         """Claim an agent and read what is new in its journal. Should that fail in between, the heartbeat gives it back."""
         incarnation, live = self.incarnation.current(), None
         try:
@@ -118,7 +132,7 @@ class Drive:
                 self.live.drop(live)
             raise
         if driven is None:
-            self._refuse(agent)
+            return None
         if live is None:
             return driven, self._begun(driven, entries)
         live.entries |= entries

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aios.access.gate import Gate, Parked
+from aios.access.gate import Gate, Parked, tell_denied
 from aios.db import approvals, recovery, syscalls
 from aios.db.syscalls import Link
 from aios.dispatch import agent_bell, chain_bell
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
     from aios.db.session import Database, Transaction
     from aios.db.syscalls import Settled
     from aios.dispatch import Dispatch
+    from aios.ready import Bell
     from aios.settings import Settings
+    from aios.worker.drive import Drive
     from aios.worker.incarnation import Incarnation
 
 log = logger(__name__)
@@ -46,13 +49,18 @@ _CONFIRMED = frozenset({Pool.LLM, Pool.TOOL})
 
 @dataclass(frozen=True)
 class Execution:
-    """Executes syscalls of the pools that this process serves."""
+    """Executes syscalls of the pools that this process serves.
+
+    Attributes:
+        drive: drives the agents that its syscalls wake, here and now (the profile `fused`); None leaves them to their pool.
+    """
 
     database: Database
     dispatch: Dispatch
     incarnation: Incarnation
     executors: Mapping[str, Executor]
     settings: Settings
+    drive: Drive | None = None
 
     def run(self, syscall: UUID, *, pool: str, chained: bool = False) -> None:
         """Execute one syscall.
@@ -90,7 +98,9 @@ class Execution:
             state = None if call else syscalls.state_of(tx, syscall)
         if call is not None:
             return replace(call, valid=lambda: self.incarnation.valid(token))
-        if state != SyscallState.RUNNING:  # settled, blocked, paused or lost with Postgres: its grant must not hold a place
+        if (
+            state != SyscallState.RUNNING
+        ):  # settled, blocked, paused or lost with Postgres: its grant must not hold a place
             self.dispatch.ring(done=[(pool, str(syscall))])
         raise Ignored
 
@@ -137,8 +147,9 @@ class Execution:
 
     def _write(self, call: Claimed, outcome: Outcome | AiosError | Parked) -> Settled | None:
         effect = isinstance(outcome, Outcome) and outcome.effect is not None
+        whole = effect or isinstance(outcome, DeniedError)  # which the audit log is told of
         try:
-            with self.database.transaction() if effect else self.database.statement() as tx:
+            with self.database.transaction() if whole else self.database.statement() as tx:
                 settled = self._settle(tx, call, outcome)
                 if settled is None:
                     raise _NotMine
@@ -173,19 +184,30 @@ class Execution:
             )
             return syscalls.Settled(agent_woken=False, again=not verdict.delay_seconds) if given else None
         unknown = isinstance(verdict.error, OutcomeUnknown)
-        return syscalls.fail(
+        settled = syscalls.fail(
             tx, id=call.id, agent_id=call.agent_id, token=call.token, error=verdict.error, unknown=unknown
         )
+        if settled is not None and isinstance(verdict.error, DeniedError):
+            tell_denied(tx, call, verdict.error)
+        return settled
 
     def _ring(self, call: Claimed, settled: Settled | None, *, done: Done, chained: bool) -> None:
         add = []
         if settled is not None and settled.again:
             add.append(chain_bell([Link(call.pool, call.op, call.id)], priority=call.priority, payer=call.payer))
         elif settled is not None and settled.agent_woken:
-            add.append(agent_bell(call.agent_id, priority=call.priority, payer=call.payer))
+            add += self._onward(call)
         elif settled is not None and settled.rest and not chained:
             add.append(chain_bell(settled.rest, priority=call.priority, payer=call.payer))
         self.dispatch.ring(done=[done], add=add)
+
+    def _onward(self, call: Claimed) -> list[Bell]:
+        """What the woken agent asks for next, if it is driven here and now; else the bell that lets it be driven."""
+        bells: list[Bell] | None = None
+        if self.drive is not None:
+            with suppress(Ignored):
+                bells = self.drive.step(call.agent_id)
+        return [agent_bell(call.agent_id, priority=call.priority, payer=call.payer)] if bells is None else bells
 
 
 def _done(call: Claimed, outcome: Outcome | AiosError | Parked, seconds: float) -> Done:

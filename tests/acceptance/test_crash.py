@@ -15,16 +15,24 @@ from tests.acceptance.system import System, leave_nothing
 pytestmark = pytest.mark.timeout(240)
 
 
-def test_whatever_dies_every_agent_ends_right_and_nothing_is_done_twice(tmp_path):
+WAVES = {
+    "pools": (
+        (faults.worker_killed, faults.broker_emptied, faults.child_killed),
+        (faults.tool_frozen, faults.broker_lost, faults.engine_killed),
+        (faults.database_killed, faults.all_workers_killed),
+    ),
+    "fused": ((faults.tool_frozen, faults.worker_killed, faults.broker_emptied, faults.all_workers_killed),),
+}
+KILLS = {"pools": 11, "fused": 7}
+
+
+@pytest.mark.parametrize("profile", WAVES)
+def test_whatever_dies_every_agent_ends_right_and_nothing_is_done_twice(tmp_path, profile):
     random, tally = Random(20261122), chaos.Tally()
-    with System(tmp_path, engine=errands.ENGINE, env=errands.ENV) as system:
+    with System(tmp_path, engine=errands.ENGINE, env={**errands.ENV, "AIOS_WORKER__PROFILE": profile}) as system:
         system.longest_outage = 3.0
-        for together in (
-            (faults.worker_killed, faults.broker_emptied, faults.child_killed),
-            (faults.tool_frozen, faults.broker_lost, faults.engine_killed),
-            (faults.database_killed, faults.all_workers_killed),
-        ):
+        for together in WAVES[profile]:
             print(chaos.strike(system, together, random=random, tally=tally))
         print(chaos.check_tally(system, tally))
-    assert tally.kills >= 11
+    assert tally.kills >= KILLS[profile]
     assert leave_nothing(tmp_path) == []

@@ -1,0 +1,103 @@
+"""The profile `fused`: a process goes on by itself with what it was just granted, where `pools` would send a message.
+
+Who completes the last syscall of a request drives the agent (`Execution.drive`); one ring then releases the grant, adds what
+the agent asks for next, and grants. What the process takes of that was granted like all else, in its turn, and only when no
+message stands before it. A process that dies with it loses a doorbell, which rings again.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from aios.errors import AiosError, Ignored
+from aios.kernel.words import Pool
+from aios.log import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+
+    from aios.dispatch import Dispatch
+    from aios.ready import Bell
+    from aios.worker.drive import Drive
+    from aios.worker.execute import Execution
+
+log = logger(__name__)
+
+LIGHT: Final = (
+    *(f"memory.{op}" for op in ("alloc", "read", "write", "clear", "list", "stat", "get", "remove")),
+    *(f"storage.{op}" for op in ("create", "write", "append", "read", "list", "mkdir", "stat", "history")),
+)
+"""What any process may do: no model, no embedding, no foreign code."""
+
+_STEPS: Final = 8  # a message goes on with so many syscalls at most, and for so long
+_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Goes on where a message's work ends."""
+
+    dispatch: Dispatch
+    drive: Drive
+    execution: Execution
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, dispatch: Dispatch, drive: Drive, execution: Execution, *, pools: Iterable[str], on: bool) -> Fused:
+        """For a process that serves `pools`; takes nothing unless `on`."""
+        own = [pool for pool in pools if pool != Pool.SYSTEM]
+        return cls(dispatch, drive, execution, frozenset([*own, *LIGHT]) if on else frozenset())
+
+    def run(
+        self, work: Callable[[], None], *, announced: Callable[[Bell], AbstractContextManager[object]] | None = None
+    ) -> None:
+        """Do a message's work, and what is granted to this process by it.
+
+        Args:
+            work: the message's.
+            announced: a context for each step that had no message, so that others see it.
+
+        Raises:
+            Ignored: there was nothing to do for the message itself.
+        """
+        if not self.names:
+            work()
+            return
+        end = time.monotonic() + _SECONDS
+        with self.dispatch.taking(self.names) as hand:
+            ignored = _ignored(work)
+            for left in range(_STEPS - 1, -1, -1):
+                bell = hand.take()
+                if bell is None:
+                    break
+                if left == 0 or time.monotonic() > end:
+                    hand.close()
+                with announced(bell) if announced else nullcontext():
+                    self._step(bell)
+        if ignored:
+            raise Ignored
+
+    def _step(self, bell: Bell) -> None:
+        pool, _, member = bell.links[0]
+        try:
+            if pool == Pool.AGENT:
+                self.drive.run(UUID(member))
+            else:
+                self.execution.run(UUID(member), pool=pool)
+        except Ignored:
+            pass
+        except AiosError as error:  # before anything was claimed: the bell rings again
+            log.warning("%s", error)
+
+
+def _ignored(work: Callable[[], None]) -> bool:
+    try:
+        work()
+    except Ignored:
+        return True
+    return False
