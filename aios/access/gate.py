@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from aios.db.session import Database, Transaction
+    from aios.errors import DeniedError
     from aios.kernel.ports import Claimed, Outcome
     from aios.kernel.values import Json, JsonObject
     from aios.settings import AccessSettings
@@ -105,6 +106,18 @@ class Gate:
         if bound(shown) != bytes(row["digest"]) or bound(row["arguments"] if model else shown) != bound(arguments):
             raise ApprovalVoid(row["operation"], row["resource"], "its arguments are not those that were approved")
         return Passed(_plain(_with_wishes(call, shown["calls"])) if model else call, row)
+
+
+def tell_denied(tx: Transaction, call: Claimed, error: DeniedError) -> None:
+    """Write down that a syscall was denied only when it was executed, in the transaction that ends it."""
+    audit.write(
+        tx,
+        actor=f"agent:{call.agent_id}",
+        action="denied",
+        resource=f"{call.pool}.{call.op}",
+        agent=call.agent_id,
+        detail={"error": error.to_json(), "syscall": str(call.id)},
+    )
 
 
 def _wishes(call: Claimed) -> list[JsonObject]:

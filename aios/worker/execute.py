@@ -15,6 +15,7 @@ from aios.dispatch import agent_bell, chain_bell
 from aios.errors import (
     AiosError,
     BrokerUnavailable,
+    DeniedError,
     EngineOverloaded,
     FinalError,
     Ignored,

@@ -131,6 +131,7 @@ def test_arguments_that_were_changed_behind_the_answer_void_it(world):
         tx.execute(text("""UPDATE syscalls SET payload = jsonb_set(payload, '{arguments,to}', '"all"')"""))
     assert value(world, agent) == ["ApprovalVoid"]
     assert world.tool.calls == []
+    assert [row["detail"]["error"]["type"] for row in world.audited("denied")] == ["ApprovalVoid"]
 
 
 def wish(name, **arguments):
