@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from aios.kernel.words import Pool
 
 if TYPE_CHECKING:
     from aios.db.session import Database
+    from aios.kernel.routing import Core
     from aios.kernel.values import JsonObject
     from aios.settings import Settings
 
@@ -42,7 +44,11 @@ def examine(settings: "Settings") -> Iterator[Finding]:
     yield _look("data directory", lambda: _disk(settings))
     yield from _postgres(settings)
     yield _look("redis", lambda: _redis(settings))
-    yield _look("engine", lambda: _engine(settings))
+    more = _more_cores(settings)
+    if settings.engine_url or not more:
+        yield _look("engine", lambda: _engine(settings))
+    for core in more:
+        yield _look(f"core {core.name}", partial(_core, settings, core))
 
 
 def _look(name: str, check: Callable[[], str]) -> Finding:
@@ -173,6 +179,39 @@ def _engine(settings: "Settings") -> str:
     text = f"{info.get('model_id')} at {url}, {settings.llm.slots} slots of its {most}"
     if settings.llm.slots > most:
         raise _Wrong(text, f"set AIOS_LLM__SLOTS to {most} or less")
+    return text
+
+
+def _more_cores(settings: "Settings") -> list["Core"]:
+    """The cores beside the one of `engine_url`; those of the table only if Postgres answers."""
+    from aios.db import cores
+    from aios.db.session import Database
+    from aios.kernel.routing import Origin, merged
+    from aios.llm.cores.registry import declared
+
+    stored: list[Core] = []
+    with suppress(AiosError):
+        database = Database(settings.database_url)
+        with closing(database), database.statement() as tx:
+            stored = cores.listing(tx)
+    return [core for core in merged(declared(settings), stored) if core.origin is not Origin.DEFAULT]
+
+
+def _core(settings: "Settings", core: "Core") -> str:
+    import asyncio
+
+    from aios.llm.cores.drivers import driver
+
+    async def ask() -> bool:
+        made = driver(core, settings.llm)
+        try:
+            return await made.healthy()
+        finally:
+            await made.aclose()
+
+    text = f"{core.kind.value} at {core.url}, {core.slots} slots, {core.state.value}"
+    if not asyncio.run(ask()):
+        raise _Wrong(f"{text}: it does not answer", f"start it, or `aios cores drain {core.name}`")
     return text
 
 

@@ -105,6 +105,16 @@ def test_what_the_page_says_is_what_the_commands_do(aios, monkeypatch):
     assert (left["name"], left["kind"], left["model"], left["key_env"]) == ("cloud", "openai", "large-1", "CLOUD_KEY")
 
 
+def test_doctor_looks_at_every_core_and_tells_which_one_does_not_answer(aios):
+    with running("--backend", "scripted") as engine:
+        aios("cores", "add", "well", engine.url)
+        aios("cores", "add", "down", URL, "--kind", "openai")
+        found = {row["name"]: row for row in aios("doctor", "--json").json["checks"]}
+    assert "engine" not in found, "no engine_url is needed where there are cores"
+    assert found["core well"]["state"] == "ok"
+    assert (found["core down"]["state"], found["core down"]["remedy"]) == ("wrong", "start it, or `aios cores drain down`")
+
+
 def test_each_commands_help_shows_an_example(aios):
     for command in ("add", "list", "drain", "activate", "remove", "test"):
         assert f"Example: aios cores {command}" in " ".join(aios("cores", command, "--help").out.split())
