@@ -59,6 +59,7 @@ bench: install ## the benchmarks, short
 bench-full: install ## the benchmarks, unbounded
 	$(BIN)/aios bench overhead
 	$(BIN)/aios bench policies
+	$(BIN)/aios bench switch
 	$(BIN)/aios bench access
 	$(BIN)/aios bench storage
 	$(BIN)/aios bench scale

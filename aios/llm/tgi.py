@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 import httpx2
 from huggingface_hub import AsyncInferenceClient
 
-from aios.errors import AiosError, EngineFailed, UnknownModel, did_you_mean
+from aios.errors import AiosError, EngineFailed, StateLost, UnknownModel, did_you_mean
 from aios.kernel.ports import Boundary, CoreInfo, Finish, Token
 from aios.kernel.values import canonical, digest
 from aios.llm import parse
@@ -223,7 +223,11 @@ class TGIDriver:
         lend(self._connection, valid=prompt.valid)
         headers = {**self._key, **prompt.trace}
         async with self._connection.stream("POST", self._url + ROUTE, json=body, headers=headers) as response:
+            if response.status_code == httpx2.codes.NOT_FOUND:  # another server than the one that said it keeps states
+                self._info = None
+                raise StateLost(self.name, "it keeps no states any more")
             if response.status_code == httpx2.codes.CONFLICT:
+                self._info = None
                 raise failure(self.name, response.json())
             response.raise_for_status()
             async for line in response.aiter_lines():

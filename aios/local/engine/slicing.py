@@ -16,8 +16,8 @@ from starlette.responses import JSONResponse
 from aios.local.engine import answer, frames
 from aios.local.engine.call import Part
 from aios.local.engine.llama_wire import UNKNOWN
-from aios.local.engine.refusal import Refusal, invalid
-from aios.local.engine.states import StateRef
+from aios.local.engine.refusal import invalid
+from aios.local.engine.states import StateRef, lost
 from aios.local.engine.validation import validate
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from aios.local.engine.engine import Engine
     from aios.local.engine.exchange import Exchange
     from aios.local.engine.generation import Generation
+    from aios.local.engine.refusal import Refusal
 
 
 async def generate_slice(engine: Engine, request: Request, body: SliceBody) -> Response:
@@ -56,7 +57,7 @@ async def drop(engine: Engine, request: Request, body: DropBody) -> Response:
 
 async def _call(engine: Engine, body: SliceBody) -> Call:
     if engine.backend.states is None:
-        raise Refusal("validation", "this engine keeps no states: start it with --data-dir", status=422)
+        raise lost("this engine keeps no states: start it with --data-dir")
     if body.parameters.grammar is not None or body.parameters.stop:
         raise invalid("a slice has neither grammar nor `stop`")
     call = await validate(body.inputs, body.parameters, backend=engine.backend, limits=engine.limits)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from uuid import uuid4
 
@@ -13,7 +15,8 @@ from sqlalchemy import text
 
 from aios.db import syscalls
 from aios.db.checkpoints import StoredCheckpoints
-from aios.kernel.ports import Boundary, Token
+from aios.errors import AiosError
+from aios.kernel.ports import Boundary, Claimed, Token
 from aios.kernel.program import program
 from aios.kernel.slices import Partial
 from aios.llm.executor import LLMExecutor
@@ -115,7 +118,12 @@ def ended(world, agent):
     world.run()
     with world.database.statement() as tx:
         row = tx.execute(text("SELECT * FROM syscalls WHERE agent_id = :agent"), {"agent": agent}).mappings().one()
-    return world.client.result(agent, timeout=0).value, row
+    return _value(world, agent), row
+
+
+def _value(world, agent):
+    with suppress(TimeoutError, AiosError):
+        return world.client.result(agent, timeout=0).value
 
 
 def left(world):
@@ -189,52 +197,68 @@ def test_a_full_disk_cuts_no_answer_short(world, core, alone):
     assert (row["result"]["slices"], world.rivals.asked) == (7, 0)
 
 
+def test_a_core_that_keeps_states_no_more_is_asked_as_any_other(world, core, alone):
+    def meanwhile(asked):
+        core.kill()
+        core.start("--state-megabytes", "0")
+
+    world.rivals.meanwhile = meanwhile
+    agent = world.client.submit("writer", LONG)
+    said, row = ended(world, agent)
+    deadline = time.monotonic() + 10
+    while (
+        row["state"] != "done" and time.monotonic() < deadline
+    ):  # after a pause: the loss of a state in mid-way counts
+        said, row = ended(world, agent)
+    core.kill()
+    core.start()
+    assert said != alone  # other seeds: one for the whole
+    assert (row["result"]["resume"], row["attempt"], left(world)) == ("rerun", 2, 0)
+
+
 class TestCheckpoints:
     """What every keeper of checkpoints does."""
 
     @pytest.fixture(params=["fake", "postgres"])
-    def checkpoints(self, request, world):
-        """A keeper, a claimed syscall, the same one as a stale worker knows it, and how to forget it."""
-        world.checkpoints = FakeCheckpoints() if request.param == "fake" else StoredCheckpoints(world.database)
-        return world.checkpoints
-
-    @pytest.fixture
-    def call(self, world, checkpoints):
-        """A syscall that is claimed here."""
+    def kept(self, request):
+        """A keeper, a claimed syscall, and what opens the transaction that completes it."""
+        call = Claimed(
+            id=uuid4(), agent_id=uuid4(), request_id=uuid4(), position=0, pool="llm", op="complete", payload={},
+            token=uuid4(), attempt=1, errors=0, priority=5, program="writer", tenant="", seconds_left=30.0,
+        )  # fmt: skip
+        if request.param == "fake":
+            checkpoints = FakeCheckpoints()
+            checkpoints.owners[call.id] = call.token
+            return checkpoints, call, nullcontext
+        world = request.getfixturevalue("world")
         agent = world.client.submit("writer", LONG)
         world.drive.run(agent)
         (row,) = world.client.journal(agent)
         with world.database.statement() as tx:
             call = syscalls.claim(tx, row["id"], token=uuid4(), incarnation=world.incarnation.id)
-        if isinstance(checkpoints, FakeCheckpoints):
-            checkpoints.owners[call.id] = call.token
-        return call
+        return StoredCheckpoints(world.database), call, world.database.transaction
 
     def boundary(self, number, words=("a", "", "\N{ROCKET}b"), state=None):
         """The boundary after so many slices of three tokens."""
         tokens = [Token(i, i * 7, words[(i - 1) % 3]) for i in range(1, 3 * number + 1)]
         return Boundary(Partial(number, tuple(tokens), state or {"id": f"s{number}"}), fresh=3, seed=number)
 
-    def test_a_generation_is_found_as_it_was_kept(self, checkpoints, call):
+    def test_a_generation_is_found_as_it_was_kept_until_it_is_complete(self, kept):
+        checkpoints, call, transaction = kept
         assert checkpoints.load(call) is None
         for number in (1, 2, 3):
             assert checkpoints.save(call, self.boundary(number))
         assert checkpoints.load(call) == self.boundary(3).partial
+        with transaction() as tx:
+            checkpoints.clear(tx, call)
+        assert checkpoints.load(call) is None
 
-    def test_one_that_begins_again_forgets_what_was_behind(self, checkpoints, call):
+    def test_one_that_begins_again_forgets_what_was_behind_and_a_stale_claim_keeps_nothing(self, kept):
+        checkpoints, call, _ = kept
         for number in (1, 2, 3):
             checkpoints.save(call, self.boundary(number))
         other = self.boundary(1, words=("x", "y", "z"))
         assert checkpoints.save(call, other)
         assert checkpoints.load(call) == other.partial
-
-    def test_a_stale_claim_keeps_nothing(self, checkpoints, call):
-        checkpoints.save(call, self.boundary(1))
         assert not checkpoints.save(replace(call, token=uuid4()), self.boundary(2))
-        assert checkpoints.load(call) == self.boundary(1).partial
-
-    def test_a_complete_one_is_forgotten(self, checkpoints, call, world):
-        checkpoints.save(call, self.boundary(1))
-        with world.database.transaction() as tx:
-            checkpoints.clear(tx, call)
-        assert checkpoints.load(call) is None
+        assert checkpoints.load(call) == other.partial

@@ -89,8 +89,7 @@ def test_an_answer_that_nobody_interrupts_says_how_it_came_and_leaves_nothing_be
     assert outcome.message["content"] == WORDS
     assert finish(outcome) == {"finish_reason": "stop", "resume": "kv", "slices": 5}
     assert (len(b.rivals.asked), b.checkpoints.slices) == (4, {})
-    lefts = [left for _, left in b.rivals.asked]
-    assert lefts == sorted(lefts, reverse=True)
+    assert all(left > 0 for _, left in b.rivals.asked)
     deadline = time.monotonic() + 5
     while "state-4" in b.driver.states:
         assert time.monotonic() < deadline
