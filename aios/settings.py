@@ -60,7 +60,9 @@ class RetrySettings(_Section):
 class SchedulingSettings(_Section):
     """Which of the waiting syscalls goes next. Told to all workers at a start; `aios sched set` changes it at run time."""
 
-    policy: str = Field("las", description="`las`, `fair`, `priority`, `rr` or `fifo`.")
+    policy: Literal["las", "fair", "priority", "rr", "fifo"] = Field(
+        "las", description="`las`, `fair`, `priority`, `rr` or `fifo`."
+    )
     ageing: float = Field(0.1, ge=0, description="las: seconds of service that one second of waiting makes up for.")
     cap_seconds: float = Field(30.0, ge=0, description="las: more service than this counts as this.")
     half_life_seconds: float = Field(600.0, gt=0, description="las: after this time past service counts half.")
