@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
 
+from aios.cli.shell import Talk
 from tests.acceptance.system import THREADS, Node, System
 
 pytestmark = pytest.mark.timeout(300)
@@ -81,3 +83,13 @@ def test_reflexion_remembers_a_lesson_when_its_answer_is_wrong(system):
 def test_a_replay_sees_the_fields_of_a_value_in_the_order_of_the_first_run(system):
     value, _ = ran(system, "prints", "go")
     assert len(set(value)) == 1
+
+
+def test_shell_changes_no_file_without_a_yes_whatever_the_small_model_makes_of_a_command(system, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody is there to say yes
+    talk = Talk(system.client, session="test", yes=False, seconds=200)
+    report = f"@{talk.agent}/report.md"
+    system.client.files.write(report, b"the only copy")
+    assert talk.say("delete the report")
+    assert system.client.files.read(report) == b"the only copy"
+    assert len(system.client.files.perform("history", path=report)) == 1
