@@ -72,8 +72,12 @@ def load(database: Database, corpus: Corpus) -> float:
     with database.transaction() as tx:
         tx.exec_driver_sql("SET LOCAL statement_timeout = 0")
         tx.exec_driver_sql("SET LOCAL maintenance_work_mem = '512MB'")
-        definition = tx.exec_driver_sql("SELECT pg_get_indexdef('ix_memories_vector_384'::regclass)").scalar_one()
-        tx.exec_driver_sql("DROP INDEX ix_memories_vector_384")
+        indexes = [
+            (name, tx.exec_driver_sql(f"SELECT pg_get_indexdef('{name}'::regclass)").scalar_one())
+            for name in ("ix_memories_words", "ix_memories_vector_384")
+        ]
+        for name, _ in indexes:
+            tx.exec_driver_sql(f"DROP INDEX {name}")
         raw: Any = tx.connection.dbapi_connection
         register_vector(raw)
         columns = "id, namespace, content, embedder, dimensions, vector"
@@ -81,7 +85,8 @@ def load(database: Database, corpus: Corpus) -> float:
             copy.set_types(["uuid", "text", "text", "text", "int4", "vector"])
             for vector, text, place in zip(corpus.vectors, corpus.texts, corpus.namespaces, strict=True):
                 copy.write_row((new_id(), place, text, EMBEDDER, EMBEDDING_DIMENSIONS, vector))
-        tx.exec_driver_sql(definition)
+        for _, definition in indexes:
+            tx.exec_driver_sql(definition)
     with database.statement() as tx:
         tx.exec_driver_sql("SET statement_timeout = 0")
         tx.exec_driver_sql("VACUUM ANALYZE memories")

@@ -29,28 +29,25 @@ def test_a_note_is_added_found_and_shown(aios):
     assert stat["pending"] == 0
 
 
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
+def test_a_mistake_is_one_clear_line_and_code_2(aios):
+    for arguments, line in (
         (("add", "x", "--in", "family"), "invalid namespace 'family': give agent/ID, group/NAME or tenant/NAME"),
         (("add", "x", "--in", "agent/karin"), "invalid namespace 'agent/karin'"),
         (("add", " "), "invalid note ' '"),
         (("search", "x", "--after", "yesterday"), "invalid time 'yesterday'"),
         (("search", "x", "-k", "0"), "invalid k 0: give 1 to 100"),
         (("show", "nine"), "no memory 'nine'"),
-    ],
-)
-def test_a_mistake_is_one_clear_line_and_code_2(aios, arguments, line):
-    answer = aios("mem", *arguments)
-    assert (answer.code, answer.out) == (2, "")
-    assert answer.err.startswith(f"aios: {line}")
-    assert answer.err.count("\n") == 1
+    ):
+        answer = aios("mem", *arguments)
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err.startswith(f"aios: {line}")
+        assert answer.err.count("\n") == 1
 
 
 def test_a_new_embedder_of_another_length_takes_over_note_by_note(aios, monkeypatch, database):
     for number in range(5):
         aios("mem", "add", f"fact number {number}")
-    with serving(Embeddings(dimensions=768)) as url:
+    with serving(Embeddings(dimensions=3072)) as url:
         monkeypatch.setenv("AIOS_EMBEDDER", "openai")
         monkeypatch.setenv("AIOS_MEMORY__EMBEDDINGS_URL", url)
         monkeypatch.setenv("AIOS_MEMORY__EMBEDDINGS_MODEL", "big")
@@ -62,8 +59,10 @@ def test_a_new_embedder_of_another_length_takes_over_note_by_note(aios, monkeypa
         after = aios("mem", "search", "fact number 3", "--json").json
         assert after[0]["similarity"] == pytest.approx(1, abs=1e-3)
         (embedder,) = aios("mem", "stat", "--json").json["embedders"]
-        assert embedder == {"embedder": "openai:big:768", "dimensions": 768, "notes": 5}
+        assert embedder == {"embedder": "openai:big:3072", "dimensions": 3072, "notes": 5}
         assert aios("mem", "reindex", "--json").json == {"done": 0, "pending": 0}
     with database.statement() as tx:
-        made = tx.exec_driver_sql("SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_memories_vector_768'").scalar()
-    assert "vector(768)" in made
+        made = tx.exec_driver_sql(
+            "SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_memories_vector_3072'"
+        ).scalar()
+    assert "halfvec(3072)" in made
