@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.fleet import Fleet
+from benchmarks.mending import RATES, success
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -103,10 +104,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(stderr=True, quiet=options.json)
     with tempfile.TemporaryDirectory(prefix="aios-bench-") as folder:
         found = measure(Path(folder), Plan.of(quick=options.quick), console, seed=options.seed)
+    worth = mended(options.seed, trials=200 if options.quick else 1_000)
     if options.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps({**found, "right_results": worth}, indent=2))
     else:
-        show(found)
+        show(found, worth)
     return 0 if all(part["exceeded"] == part["lost"] == part["leaked"] == 0 for part in found.values()) else 1
 
 
@@ -124,6 +126,17 @@ def measure(folder: Path, plan: Plan, console: Console, *, seed: int) -> dict[st
         with console.status(f"{plan.agents} agents, {plan.kills} workers killed"):
             struck = _part(fleet, plan, Random(seed + 1), kills=plan.kills)
     return {"calm": calm, "struck": struck}
+
+
+def mended(seed: int, *, trials: int) -> dict[str, dict[str, float]]:
+    """The share of right results by the rate of wrong calls, without and with the repair round."""
+    return {
+        f"{rate:.0%} wrong": {
+            name: success(Random(seed), rate=rate, repairs=repairs, trials=trials)
+            for name, repairs in {"as called": 0, "one repair": 1}.items()
+        }
+        for rate in RATES
+    }
 
 
 def _part(fleet: TollFleet, plan: Plan, random: Random, *, kills: int) -> dict[str, float]:
@@ -229,11 +242,15 @@ def _leaked(fleet: TollFleet) -> int:
             time.sleep(0.25)
 
 
-def show(found: Mapping[str, Mapping[str, float]]) -> None:
-    """Print both parts beside each other."""
+def show(found: Mapping[str, Mapping[str, float]], worth: Mapping[str, Mapping[str, float]]) -> None:
+    """Print both parts beside each other, and what the repair round is worth."""
     table = Table("", *found)
     for name in next(iter(found.values())):
         table.add_row(name.replace("_", " "), *(f"{part[name]:g}" for part in found.values()))
+    Console().print(table)
+    table = Table("right results", *next(iter(worth.values())))
+    for rate, shares in worth.items():
+        table.add_row(rate, *(f"{share:.1%}" for share in shares.values()))
     Console().print(table)
 
 

@@ -110,9 +110,10 @@ def test_it_reads_no_file_of_this_machine():
     assert run("env", shell=True).stdout.count("AIOS") == 0
 
 
-@pytest.mark.parametrize("place", ["/etc/x", "/usr/x", "/x", "/dev/x", "/proc/sys/kernel/hostname"])
-def test_it_writes_nothing_outside(place):
-    assert run(f"open({place!r}, 'w').write('x')").exit_code == 1
+def test_it_writes_nothing_outside():
+    places = ["/etc/x", "/usr/x", "/x", "/dev/x", "/proc/sys/kernel/hostname", "/program/../y"]
+    tried = f"for place in {places!r}:\n    try:\n        open(place, 'w').write('x'); print(place)\n"
+    assert run(f"{tried}    except OSError:\n        pass").stdout == ""
 
 
 def test_files_are_bounded_each_and_together():
