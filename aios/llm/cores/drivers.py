@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from aios.errors import AiosError, Misconfigured
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from aios.kernel.ports import CoreInfo, Driver
     from aios.settings import LLMSettings
 
-_MUTE_SECONDS: Final = 5.0
+_FRESH_SECONDS: Final = 30.0
 
 
 def driver(core: Core, settings: LLMSettings) -> Driver:
@@ -53,7 +55,9 @@ class Drivers:
         self._make = make
         self._made: dict[str, tuple[Core, Driver]] = {}
         self._old: list[Driver] = []
-        self._mute_until: dict[str, float] = {}
+        self._infos: dict[str, CoreInfo] = {}
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._asks_at: dict[str, float] = {}
 
     def __getitem__(self, core: Core) -> Driver:
         """The core's driver; one of a core that was changed meanwhile ends what it has begun."""
@@ -62,22 +66,31 @@ class Drivers:
             return known[1]
         if known is not None:
             self._old.append(known[1])
+            self._infos.pop(core.name, None)
+            self._asks_at.pop(core.name, None)
         made = self._make(core)
         self._made[core.name] = (core, made)
         return made
 
     async def info(self, core: Core) -> CoreInfo | None:
-        """What a core says of itself; None: it does not answer, and is not asked again for a moment."""
-        if time.monotonic() < self._mute_until.get(core.name, 0.0):
-            return None
-        try:
-            return await self[core].info()
-        except AiosError:
-            self._mute_until[core.name] = time.monotonic() + _MUTE_SECONDS
-            return None
+        """What a core said of itself last; None: it never answered. Only who knows nothing of it waits for its answer."""
+        asking = self._asking.get(core.name)
+        if (asking is None or asking.done()) and time.monotonic() >= self._asks_at.get(core.name, 0.0):
+            asking = self._asking[core.name] = asyncio.create_task(self._ask(core))
+        if core.name not in self._infos and asking is not None:
+            await asyncio.shield(asking)
+        return self._infos.get(core.name)
+
+    async def _ask(self, core: Core) -> None:
+        with suppress(AiosError):
+            self._infos[core.name] = await self[core].info()
+        self._asks_at[core.name] = time.monotonic() + _FRESH_SECONDS
 
     async def aclose(self) -> None:
         """Close all their connections."""
+        for asking in self._asking.values():
+            asking.cancel()
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)
         for open_ in [*self._old, *(made for _, made in self._made.values())]:
             await open_.aclose()
         self._old, self._made = [], {}

@@ -230,6 +230,27 @@ def test_a_conversation_must_fit_the_smallest_window_of_those_that_may_be_asked(
     assert asyncio.run(run()) == [narrow, wide]
 
 
+def test_a_core_that_accepts_nothing_holds_nobody_up_once_another_is_known():
+    class Mute(FakeDriver):
+        async def info(self):
+            await asyncio.sleep(0.3)
+            raise EngineUnreachable(self.name, "it does not accept connections")
+
+    cast = Cast(Serves("m", name="b"), Mute(name="a"))
+
+    async def run():
+        router, times = await cast.start(), []
+        for _ in range(3):
+            begun = time.monotonic()
+            assert (await router.info()).model == "m"
+            times.append(time.monotonic() - begun)
+        await router.aclose()
+        return times
+
+    first, *others = asyncio.run(run())
+    assert max(others) < 0.2, first
+
+
 def test_with_several_cores_nothing_is_sliced_and_what_was_begins_again():
     cast = Cast(FakeDriver(name="a"), FakeDriver(name="b"))
     half = Partial(1, (Token(1, 1, "x"),), None)
