@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
     from aios.local.state import Flower, Recorded
 
-_URLS = {"database_url": "database", "redis_url": "redis", "engine_url": "engine"}
+_URLS = {
+    "database_url": "database",
+    "database_owner_url": "database_owner",
+    "redis_url": "redis",
+    "engine_url": "engine",
+}
 
 
 class ProcessJson(TypedDict):

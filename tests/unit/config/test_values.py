@@ -123,3 +123,11 @@ def test_flower_refuses_a_network_without_a_password(flower, address: str) -> No
 )
 def test_flower_shows_an_id_as_just_that(flower, shown: object, args: object) -> None:
     assert flower()["format_task"](SimpleNamespace(args=shown)).args == args
+
+
+def test_the_owners_url_is_asked_for_its_own_database_only() -> None:
+    owner = "postgresql://aios:a@h:1/aios"
+    assert Settings(database_url="postgresql://app:b@h:1/aios", database_owner_url=owner).owner_database == owner
+    for other in ("postgresql://app:b@h:2/aios", "postgresql://app:b@h:1/theirs"):
+        assert Settings(database_url=other, database_owner_url=owner).owner_database == other
+    assert Settings(database_url=owner).owner_database == owner
