@@ -36,6 +36,7 @@ class FakeNested:
 
         def effect(_tx: Json) -> Json:
             self.done.append((pool, op, payload))
-            return self._operations.get((pool, op), lambda _: None)(payload)
+            operation = self._operations.get((pool, op))
+            return operation(payload) if operation else None
 
         return Later(effect)

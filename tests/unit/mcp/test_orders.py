@@ -20,7 +20,9 @@ def orders():
 def test_tools_are_offered_beside_memory_and_files_and_no_two_names_are_alike(orders):
     names = [one.name for one in orders.offered()]
     assert sorted(set(names)) == sorted(names)
-    assert {"memory_search", "storage_read", "storage_write", "storage_list", "web_fetch", "tool_memory_add"} <= set(names)
+    assert {"memory_search", "storage_read", "storage_write", "storage_list", "web_fetch", "tool_memory_add"} <= set(
+        names
+    )
     for one in orders.offered():
         Draft202012Validator.check_schema(one.parameters)
 
