@@ -9,7 +9,7 @@ from aios.kernel.chat import Sampling, ToolCall, ToolSpec, Usage
 from aios.kernel.policy import Payer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
     from uuid import UUID
 
@@ -429,7 +429,7 @@ class BlockCache(Protocol):
 class ToolBox(Protocol):
     """The tools that are loaded."""
 
-    def infos(self) -> dict[str, ToolInfo]:
+    def infos(self) -> Mapping[str, ToolInfo]:
         """What planning must know, by name."""
         ...
 
