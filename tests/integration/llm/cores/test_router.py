@@ -62,7 +62,7 @@ def test_one_core_is_killed_under_200_calls_and_all_of_them_are_answered_by_the_
         cores = router(redis_url, one, other)
         calls = [asyncio.create_task(text_of(cores, n)) for n in range(200)]
         end = time.monotonic() + 20
-        while (inside := await asyncio.to_thread(lambda: one.inside)) < 60:
+        while (inside := await asyncio.to_thread(lambda: one.inside)) < 30:
             assert time.monotonic() < end, inside
             await asyncio.sleep(0.02)
         os.kill(one.pid, signal.SIGKILL)
@@ -71,11 +71,10 @@ def test_one_core_is_killed_under_200_calls_and_all_of_them_are_answered_by_the_
         return answers
 
     with engine() as one:
-        for made in (one, other):
-            made.script(rules=[{"answer": "well", "delay_seconds": 1.5}])
+        one.script(rules=[{"hang": True}])
+        other.script(rules=[{"answer": "well", "delay_seconds": 2}])
         answers = asyncio.run(run(one))
-    assert {text for _, text in answers} == {"well"}
-    assert sum(core == "b" for core, _ in answers) > 140
+    assert answers == [("b", "well")] * 200
 
 
 def test_retry_after_of_one_core_keeps_every_process_away_from_it_and_only_from_it(engines, redis_url):
