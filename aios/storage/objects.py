@@ -20,6 +20,7 @@ from aios.errors import InvalidArgument, Misconfigured, StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_BROKEN_OFF: Final = timedelta(hours=1)  # no put takes so long
 _NAME: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -89,18 +90,18 @@ class FsspecObjects:
                 return
 
     def older_than(self, age: timedelta) -> Iterator[str]:
-        """Names of the objects that were put at least so long ago. What a broken-off put left then is removed."""
+        """Names of the objects that were put at least so long ago. What a broken-off put left is removed."""
         latest = datetime.now(UTC) - age
         with self._translated():
             self._files.invalidate_cache()
             found = self._files.find(self._root, detail=True) if self._files.isdir(self._root) else {}
         for path, about in found.items():
             name = str(path).rpartition("/")[2]
-            if _instant(about) > latest:
-                continue
+            put_at = _instant(about)
             if _NAME.fullmatch(name):
-                yield name
-            elif str(path).startswith(f"{self._root}/incoming/"):
+                if put_at <= latest:
+                    yield name
+            elif put_at < datetime.now(UTC) - _BROKEN_OFF and str(path).startswith(f"{self._root}/incoming/"):
                 with suppress(FileNotFoundError):
                     self._files.rm_file(path)
 
@@ -132,7 +133,8 @@ def _protocols(files: Any) -> tuple[str, ...]:
 
 def _instant(about: dict[str, Any]) -> datetime:
     """When an object was put, as its store tells it; one that does not tell counts as old."""
-    found = about.get("LastModified") or about.get("last_modified") or about.get("mtime") or about.get("created") or 0
+    told = (about.get(name) for name in ("LastModified", "last_modified", "mtime", "created"))
+    found = next((one for one in told if one is not None), 0)
     if isinstance(found, datetime):
         return found if found.tzinfo else found.replace(tzinfo=UTC)
     return datetime.fromtimestamp(float(found), UTC)

@@ -98,22 +98,22 @@ def test_a_link_is_shared_opened_and_revoked(fs):
     assert "was revoked" in fs("open", link, code=1).err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        (("cat", "none"), "no file 'none'"),
-        (("cat", "/etc/passwd"), "path '/etc/passwd' is denied: files are in /agents"),
-        (("put", "none", "x"), "invalid file 'none': there is no such file on this machine"),
-        (("rollback", "none"), "no file '/shared/none'"),
-        (("rollback", "x", "--before", "soon"), "invalid time 'soon'"),
-        (("search", "x", "--by", "luck"), "invalid by 'luck'"),
-        (("share", "x", "--for", "ever"), "invalid age 'ever'"),
-        (("open", "nonsense"), "this share link is no link of this system"),
-        (("ls", "@nobody"), "no agent 'nobody'"),
-    ],
-)
-def test_a_mistake_is_one_clear_line(aios, arguments, line):
-    answer = aios("fs", *arguments)
-    assert answer.code in (1, 2)
-    assert answer.err.startswith(f"aios: {line}")
-    assert answer.err.count("\n") == 1
+MISTAKES = [
+    (("cat", "none"), "no file 'none'"),
+    (("cat", "/etc/passwd"), "path '/etc/passwd' is denied: files are in /agents"),
+    (("put", "none", "x"), "invalid file 'none': there is no such file on this machine"),
+    (("rollback", "none"), "no file '/shared/none'"),
+    (("rollback", "x", "--before", "soon"), "invalid time 'soon'"),
+    (("search", "x", "--by", "luck"), "invalid by 'luck'"),
+    (("share", "x", "--for", "ever"), "invalid age 'ever'"),
+    (("open", "nonsense"), "this share link is no link of this system"),
+    (("ls", "@nobody"), "no agent 'nobody'"),
+]
+
+
+def test_a_mistake_is_one_clear_line(aios):
+    for arguments, line in MISTAKES:
+        answer = aios("fs", *arguments)
+        assert answer.code in (1, 2)
+        assert answer.err.startswith(f"aios: {line}")
+        assert answer.err.count("\n") == 1

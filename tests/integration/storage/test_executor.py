@@ -16,6 +16,11 @@ from aios.kernel.resources.storage import FileInfo
 from tests.integration.storage.disk import Disk
 
 
+@pytest.fixture(scope="module")
+def database(common_database):
+    return common_database
+
+
 def count(database, table, *where):
     with database.transaction() as tx:
         return tx.execute(select(func.count()).select_from(table).where(*where)).scalar_one()

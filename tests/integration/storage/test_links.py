@@ -20,6 +20,11 @@ from tests.integration.storage.disk import Disk
 LINKS = Links(lambda: b"k" * 32)
 
 
+@pytest.fixture(scope="module")
+def database(common_database):
+    return common_database
+
+
 @pytest.fixture
 def disk(database):
     disk = Disk(database, Store(links=LINKS))

@@ -15,6 +15,11 @@ from aios.storage.store import Store
 from tests.integration.storage.disk import Disk
 
 
+@pytest.fixture(scope="module")
+def database(common_database):
+    return common_database
+
+
 def at_once(*functions):
     """Call them at the same time; what each gave or raised."""
     start = threading.Barrier(len(functions))

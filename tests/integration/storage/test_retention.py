@@ -125,7 +125,7 @@ def test_rollbacks_and_pruning_at_once_leave_every_kept_version_readable(databas
 
     thread = threading.Thread(target=go_on)
     thread.start()
-    for n in range(12):
+    for n in range(8):
         disk.write("x", f"text {n % 4}")
         with suppress(NotFound):  # pruned
             disk("rollback", path="x", versions=2)
