@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 MEMORY: Final = {
     **dict.fromkeys(("get", "search", "read", "list", "stat", "related", "history"), "read"),
-    **dict.fromkeys(("add", "update", "alloc", "write", "remember", "note", "page_out", "link", "pin", "unpin"), "write"),
+    **dict.fromkeys(
+        ("add", "update", "alloc", "write", "remember", "note", "page_out", "link", "pin", "unpin"), "write"
+    ),
 }
 STORAGE: Final = {
     **dict.fromkeys(("read", "list", "stat", "history", "diff", "search", "summarise", "keep_summary", "copy"), "read"),
