@@ -110,10 +110,10 @@ def test_a_fork_goes_on_without_asking_again_and_the_parent_is_untouched(world):
 
 
 def test_a_fork_of_a_long_journal_adds_next_to_nothing(world):
-    parent = world.client.submit("chain", 60)
+    parent = world.client.submit("chain", 40)
     ended(world, parent)
     before = size(world)
-    fork = world.client.fork(parent, at=60)
+    fork = world.client.fork(parent, at=40)
     assert ended(world, fork) == ended(world, parent)
     assert size(world) - before < 2_000
 

@@ -84,7 +84,7 @@ def rows(world, sql, **values):
 
 def test_paged_out_turns_are_recalled_for_paraphrased_questions(world, small):
     one = world(small[0], [recalling], MiniLM())
-    expected = paraphrases.questions()
+    expected = dict(list(paraphrases.questions().items())[::2])  # the other half: `aios bench context`
     agent = one.client.submit("recalling", list(expected))
     one.run()
     assert one.client.result(agent, timeout=0).unwrap()[0] > 80
