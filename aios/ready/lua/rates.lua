@@ -19,7 +19,7 @@ end
 -- When a key may grant this many tokens: nil for now, else the time at which to look again.
 local function due_of(key, rate, tokens)
     local window, span = P .. 'window:' .. key, rate.seconds * 1000
-    for _, member in ipairs(call('ZRANGEBYSCORE', window, '-inf', now_ms - span)) do unspend(key, member) end
+    for _, member in ipairs(call('ZRANGEBYSCORE', window, '-inf', '(' .. exact(now_ms - span))) do unspend(key, member) end
     local oldest = call('ZRANGE', window, 0, 0, 'WITHSCORES')
     if not oldest[1] then return nil end
     local full = rate.requests and call('ZCARD', window) >= rate.requests
