@@ -152,7 +152,7 @@ async def _generation(
             await asyncio.to_thread(between, item)
             at = time.perf_counter() - ended
             if rival:
-                other = Prompt(text="Short:", sampling=Sampling(max_tokens=1, seed=0))
+                other = Prompt(text="Short:", sampling=Sampling(max_tokens=1, seed=0), slicing=Slicing(size, 0))
                 async for _ in driver.generate(other):
                     pass
             times, began = [], time.perf_counter()
