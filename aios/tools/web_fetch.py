@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -19,6 +20,14 @@ NAME: Final = "web.fetch"
 _HTML: Final = ("text/html", "application/xhtml")
 _UNREAD: Final = ("script", "style", "noscript", "template", "svg", "iframe", "nav", "footer", "form", "aside")
 _LONGEST_TITLE: Final = 300
+_LONGEST_READ: Final = 250_000
+_DEEPEST: Final = 1_000
+_MOST_OPTIONS: Final = 5_000
+# One pass, without backtracking: each attempt ends at the next bracket.
+_TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>")
+_VOID: Final = ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track")
+_UNCLOSED: Final = ("wbr", "p", "li", "td", "th", "tr", "dt", "dd", "option")
+_ENDLESS: Final = frozenset(_VOID + _UNCLOSED)
 Characters = Annotated[int, Field(ge=100, le=100_000)]
 
 
@@ -44,7 +53,7 @@ def web_fetch_tool(fetcher: Fetcher) -> Tool:
             "status": answer["status"],
             "title": title,
             "text": text[:characters],
-            "truncated": answer["truncated"] or len(text) > characters,
+            "truncated": answer["truncated"] or len(text) > characters or len(answer["text"]) > _LONGEST_READ,
         }
 
     return tool(name=NAME, effect=Effect.NONE, timeout_seconds=fetcher.seconds + 5)(web_fetch)
@@ -52,7 +61,7 @@ def web_fetch_tool(fetcher: Fetcher) -> Tool:
 
 def read(html: str) -> tuple[str, str]:
     """The title and the text of a page, a line per block, without what is not for reading."""
-    tree = LexborHTMLParser(html)
+    tree = LexborHTMLParser(_bearable(html[:_LONGEST_READ]))
     title = tree.css_first("title")
     named = " ".join(title.text().split())[:_LONGEST_TITLE] if title else ""
     for tag in _UNREAD:
@@ -62,3 +71,16 @@ def read(html: str) -> tuple[str, str]:
     text = body.text(separator="\n") if body else ""
     lines = (" ".join(line.split()) for line in text.splitlines())
     return named, "\n".join(line for line in lines if line)
+
+
+def _bearable(html: str) -> str:
+    """The page as far as it can be parsed in bearable time: depth and options cost the parser their square."""
+    depth = options = 0
+    for tag in _TAG.finditer(html):
+        name = tag[2].lower()
+        options += name == "option"
+        if name not in _ENDLESS:
+            depth = max(0, depth - 1) if tag[1] else depth + 1
+        if depth > _DEEPEST or options > _MOST_OPTIONS:
+            return html[: tag.start()]
+    return html

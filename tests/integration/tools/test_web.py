@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -90,7 +91,16 @@ def test_a_long_page_is_cut_and_what_is_no_html_stays_as_it_is():
 
 
 def test_hostile_markup_ends_in_text():
-    assert read("<div>" * 50_000 + "x")[1] == "x"
+    assert read("<div>" * 900 + "x")[1] == "x"
+    assert read("<p>one<br>" * 2_000)[1].count("one") == 2_000
+    begun = time.process_time()
+    for hostile in (
+        "<div>" * 200_000,
+        "<select>" + "<option>" * 125_000,
+        f"<p {' '.join(f'a{n}' for n in range(140_000))}>",
+    ):
+        read(hostile)
+        assert time.process_time() - begun < 5
     assert read("") == ("", "")
     assert read("<title><b>\x00")[0] in {"<b>", "<b>\ufffd"}
 
