@@ -50,7 +50,10 @@ memberships = st.dictionaries(
 
 @settings(max_examples=150, deadline=None)
 @given(
-    subjects, st.builds(Ask, st.sampled_from(["read", "write"]), resources), st.lists(rules, max_size=8), memberships
+    subjects,
+    st.builds(Ask, st.sampled_from(["read", "write"]), resources, st.just(value=False)),
+    st.lists(rules, max_size=8),
+    memberships,
 )
 def test_the_decision_is_that_of_the_naive_model(subject, ask, everything, groups_of):
     book = Book(1, by_principal(everything), groups_of)
