@@ -64,6 +64,7 @@ def main() -> int:
         "AIOS_AGENTS_PATH": str(Path(__file__).with_name("programs")),
         "AIOS_ACCESS__OVERWRITE_OTHER": "allow",  # the writers of the shared file do nothing else
         "AIOS_DATABASE_POOL": "6",
+        "AIOS_EMBEDDER": "minilm",  # as this process, which asks
     }
     with System(folder, fleet=FLEET, env=env) as system:
         versions = written(system, plan)
