@@ -22,8 +22,8 @@ $(VENV)/installed: pyproject.toml
 demo: install ## start everything, run a dozen agents on the local model, kill a worker, show the recovery
 	$(BIN)/python -m benchmarks.demo
 
-test: install ## all tests: unit, integration, acceptance
-	$(BIN)/python -m pytest
+test: install ## all tests: unit, integration, acceptance; two files at a time, each with servers of its own
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 unit: install ## tests without a process or a socket
 	$(BIN)/python -m pytest tests/unit

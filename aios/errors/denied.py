@@ -60,7 +60,8 @@ class ToolSchemaChanged(DeniedError):
     def __str__(self) -> str:
         """What is wrong, with which value, and what to do."""
         tool, how = self.args
-        return f"tool {tool!r} is {how} since its server was accepted; look at `aios tools show {tool}`, then `aios tools accept`"
+        remedy = f"look at `aios tools show {tool}`, then `aios tools accept`"
+        return f"tool {tool!r} is {how} since its server was accepted; {remedy}"
 
 
 class ToolDenied(DeniedError):
