@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -105,6 +105,13 @@ class LLMSettings(_Section):
     stream_seconds: float = Field(3600.0, description="Token streams in Redis expire after this time.")
     stream_tokens: int = Field(16384, description="Token streams in Redis keep at most this many entries.")
     cores: tuple[CoreSettings, ...] = Field((), description="Cores beside `engine_url`, each a table [[llm.cores]].")
+
+    @field_validator("slice_tokens")
+    @classmethod
+    def _no_shorter_than_a_character(cls, tokens: int) -> int:
+        if 0 < tokens < 8:  # noqa: PLR2004  # one character can take four
+            raise ValueError("give 0, or 8 or more")
+        return tokens
 
 
 class McpSettings(_Section):

@@ -66,6 +66,7 @@ class Sliced:
         self._prompt_tokens = 0
         self._end: JsonObject | None = None
         self._stale: list[str] = []
+        self._goes_on = True
 
     async def run(self) -> AsyncGenerator[Token | Boundary | Finish, None]:
         """Its tokens, those from before first; a `Boundary` behind each slice but the last; its `Finish`.
@@ -127,6 +128,7 @@ class Sliced:
         if done.tokens and state is None and not asked.slicing.inexact:
             raise StateLost(asked.core, "its last slice left no state")
         size = next_slice(len(done.tokens), tokens=asked.slicing.tokens, limit=asked.limit)
+        self._goes_on = len(done.tokens) + size < asked.limit
         stale, self._stale = self._stale, [str(state["id"])] if state else []
         return {
             "inputs": asked.text,
@@ -134,14 +136,14 @@ class Sliced:
             "limit": asked.limit,
             "generated": [token.id for token in done.tokens],
             "state": {"id": state["id"], "digest": state["digest"]} if state else None,
-            "keep": len(done.tokens) + size < asked.limit,
+            "keep": self._goes_on,
             "drop": stale,
         }
 
     def _over(self) -> bool:
         if self._stops.found or self._end is None or self._end["finish_reason"] != "length":
             return True
-        return len(self._done.tokens) + len(self._end["ids"]) >= self._asked.limit
+        return not self._goes_on
 
     def _step(self) -> int:
         """Go on to the next slice; how many tokens this one had."""
