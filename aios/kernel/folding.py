@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PAGE_TAG: Final = "paged-out"
-_PAGES: Final = 8  # recalled for a question
+_PAGES: Final = (8, 16)  # recalled for a question, the more the larger the room: a large one holds many windows' worth
+_ROOM_PER_PAGE: Final = 480  # tokens
 _PAGES_AT_ONCE: Final = 128  # in one syscall: an embedding takes milliseconds, a syscall has a minute
 _LONGEST_PAGE: Final = (64, 800)  # characters: at most about what a small embedder reads of a text
 _PAGE_SHARE: Final = 3  # tokens of room per character of a page: all that are recalled fill two thirds of it at most
@@ -55,14 +56,14 @@ class Fold:
         head: those of them that stay.
         summary: what was said in the others; empty when they were paged out.
         dropped: how many messages went.
-        recalls: they were paged out, so what matters to a question is recalled with it.
+        recalls: how many pages are recalled with each question; 0: none was paged out.
     """
 
     covered: tuple[JsonObject, ...] = ()
     head: tuple[JsonObject, ...] = ()
     summary: str = ""
     dropped: int = 0
-    recalls: bool = False
+    recalls: int = 0
 
     def shown(self, messages: Sequence[JsonObject]) -> list[JsonObject]:
         """The conversation as it is asked."""
@@ -115,7 +116,7 @@ class Folding(Generic[T]):
         request = replace(self._request, messages=fold.shown(messages))
         if not fold.recalls:
             return request
-        return _recalling(request, query=_question(messages))
+        return _recalling(request, query=_question(messages), pages=fold.recalls)
 
     async def _folded(self, fold: Fold, messages: Sequence[JsonObject], fault: ContextOverflow) -> Fold:
         """The fold with the oldest turns gone too, and what is kept of them put where it can be found."""
@@ -135,7 +136,8 @@ class Folding(Generic[T]):
             longest = max(least, min(most, fault.room // _PAGE_SHARE))
             texts = windows.pages(dropped, longest=longest)
             await Gather(tuple(_page_out(texts[i : i + _PAGES_AT_ONCE]) for i in range(0, len(texts), _PAGES_AT_ONCE)))
-            return replace(made, recalls=True)
+            few, many = _PAGES
+            return replace(made, recalls=max(few, min(many, fault.room // _ROOM_PER_PAGE)))
         told = f"Earlier minutes: {fold.summary}\n\n" if fold.summary else ""
         return replace(made, summary=await _summary(self._request, told + windows.transcript(dropped), fault.room))
 
@@ -173,11 +175,11 @@ def _page_out(texts: Sequence[str]) -> Request[Json]:
     return Request("memory", "page_out", {"pages": list(texts), "tags": [PAGE_TAG]})
 
 
-def _recalling(request: Request[T], *, query: str) -> Request[T]:
+def _recalling(request: Request[T], *, query: str, pages: int) -> Request[T]:
     """The chat with the pages that matter to its question in front; a recall that the program asked for finds them too."""
     if "recall" in request.args or not query.strip():
         return request
-    args = {**request.args, "recall": {"query": query, "k": _PAGES, "tags": [PAGE_TAG]}}
+    args = {**request.args, "recall": {"query": query, "k": pages, "tags": [PAGE_TAG]}}
     return replace(request, args=args, decode=lambda results: request.decode(results[1:]))
 
 
