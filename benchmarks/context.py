@@ -66,6 +66,7 @@ class Outcome:
     recalled: int | None
     questions: int
     seconds: float
+    missed: tuple[str, ...] = ()
 
 
 def measure(fleet: Fleet, strategy: str, *, turns: int, window: int, every: int) -> Outcome:
@@ -83,7 +84,8 @@ def measure(fleet: Fleet, strategy: str, *, turns: int, window: int, every: int)
             r.question: {note["content"] for note in r.result or ()} for r in tx.execute(_RECALLED, {"agent": agent})
         }
     database.close()
-    right = sum(f"user: {fact}" in found.get(question, ()) for question, fact in expected.items())
+    missed = [question for question, fact in expected.items() if f"user: {fact}" not in found.get(question, ())]
+    right = len(expected) - len(missed)
     return Outcome(
         strategy=strategy,
         turns=turns,
@@ -96,6 +98,7 @@ def measure(fleet: Fleet, strategy: str, *, turns: int, window: int, every: int)
         recalled=right if strategy == "page_out" else None,
         questions=len(expected),
         seconds=round(seconds, 1),
+        missed=tuple(missed) if strategy == "page_out" else (),
     )
 
 
