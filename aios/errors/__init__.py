@@ -38,6 +38,7 @@ from aios.errors.caller import (
     UnknownModel,
     UnknownProgram,
     UnknownTool,
+    ValueTooLong,
     VersionConflict,
 )
 from aios.errors.denied import (
@@ -156,6 +157,7 @@ __all__ = [
     "UnknownModel",
     "UnknownProgram",
     "UnknownTool",
+    "ValueTooLong",
     "VersionConflict",
     "did_you_mean",
     "from_json",

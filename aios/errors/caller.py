@@ -150,6 +150,16 @@ class NotJson(CallerError):
         return f"{what} is not JSON ({why}); use dicts, lists, strings, numbers, booleans and None"
 
 
+class ValueTooLong(CallerError):
+    """`ValueTooLong(what, length, limit)`: a value is longer than the journal takes."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        what, length, limit = self.args
+        remedy = "keep it in a file and pass its path, or raise limits.value_bytes"
+        return f"{what} is {length} bytes long, more than {limit}: {remedy}"
+
+
 class AgentEnded(CallerError):
     """`AgentEnded(id, state)`: the operation needs a live agent."""
 

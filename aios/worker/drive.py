@@ -25,6 +25,7 @@ from aios.errors import (
     ProgramBroke,
     ProgramStuck,
     UnknownProgram,
+    ValueTooLong,
     did_you_mean,
     from_json,
 )
@@ -32,7 +33,7 @@ from aios.kernel.agent import Agent
 from aios.kernel.ids import new_id
 from aios.kernel.plan import Planner
 from aios.kernel.policy import Payer
-from aios.kernel.replay import Continued, Raised, Run
+from aios.kernel.replay import Continued, Raised, Returned, Run
 from aios.kernel.values import canonical
 from aios.kernel.words import AgentState
 from aios.log import logger
@@ -170,6 +171,18 @@ class Drive:
             log.exception("agent %s: its drive raised", driven.id)
             return Progress([], [], Raised(FinalError(f"{type(error).__name__}: {error}")))
 
+    def fitting(self, value: Json, *, what: str) -> bytes:
+        """A value as JSON text.
+
+        Raises:
+            NotJson: it is none.
+            ValueTooLong: it is longer than the journal takes.
+        """
+        text, limit = canonical(value, what=what), self.settings.limits.value_bytes
+        if len(text) > limit:
+            raise ValueTooLong(what, len(text), limit)
+        return text
+
     def _give_back(self, driven: Driven) -> None:
         """After an interrupt: nothing happens when the watchdog has failed the agent, else it is driven again."""
         with self.database.statement() as tx:
@@ -196,6 +209,8 @@ class Drive:
                 with suppress(ProgramBroke):  # its branches are dropped in order too; what was raised matters more
                     run.evict()
                 raise
+            if isinstance(run.outcome, Returned):
+                self.fitting(run.outcome.value, what="the program's result")
             if run.outcome is None and began:  # one that cannot be replayed shows it here, not at the first crash
                 run.evict()
         return Progress(issued, issuer.children, run.outcome, issuer.guard.version, issuer.guard.notes)
@@ -279,7 +294,8 @@ class _Issuer:
         self._charge("steps", self._steps)
         self._charge("tokens", self.driven.tree_tokens)
         if request.local is not None:
-            return json.loads(canonical(request.local(), what=f"the result of {request.name}"))
+            return json.loads(self.drive.fitting(request.local(), what=f"the result of {request.name}"))
+        self.drive.fitting([request.args, *(request.messages or ())[-1:]], what=f"an argument of {request.name}")
         try:
             if request.name == "agent.spawn":
                 self.guard.admit(request)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from aios.db import workers
-from aios.errors import ChildFailed, EngineFailed, EngineOverloaded, NotFound, QueueFull, UnknownProgram
+from aios.errors import ChildFailed, EngineFailed, EngineOverloaded, NotFound, QueueFull, UnknownProgram, ValueTooLong
 from aios.kernel.chat import Usage
 from aios.kernel.plan import ToolInfo
 from aios.kernel.ports import Outcome
@@ -55,6 +55,16 @@ async def three_steps(agent, task):
     return [await agent.random() > 2, await agent.random() > 2, await agent.random() > 2]
 
 
+@program(tools=["plain"])
+async def lengthy(agent, task):
+    if task["where"] == "result":
+        return "y" * task["length"]
+    try:
+        return len((await agent.tool.call("plain", x="y" * task["length"]))["x"])
+    except ValueTooLong as error:
+        return str(error)
+
+
 @program
 async def talker(agent, task):
     return [(await agent.llm.chat("again")).text for _ in range(task)]
@@ -97,7 +107,7 @@ async def fails(agent, task):
     raise ValueError(task)
 
 
-PROGRAMS = (one_call, three_steps, talker, family, sleeper, counter, asker, forgiving, fails)
+PROGRAMS = (one_call, three_steps, talker, family, sleeper, counter, asker, forgiving, fails, lengthy)
 
 
 @pytest.fixture
@@ -348,3 +358,13 @@ def test_a_replay_sees_a_steps_value_to_the_letter(world):
     first, text, number = world.client.result(agent, timeout=0).value
     assert first == [text, number]
     assert number == "1e+16"
+
+
+def test_a_value_that_the_journal_does_not_take_is_said_to_the_program_or_ends_it(world):
+    assert end(world, "lengthy", {"where": "argument", "length": 1000}).value == 1000
+    told = end(world, "lengthy", {"where": "argument", "length": 4_000_000}).value
+    assert "an argument of tool.call is 40000" in told
+    assert "keep it in a file" in told
+    ended = end(world, "lengthy", {"where": "result", "length": 4_000_000})
+    assert ended.state == "failed"
+    assert "the program's result is 4000002 bytes long" in str(ended.error)
