@@ -176,7 +176,16 @@ def test_words_and_meaning_both_find_and_both_together_find_best(database):
     assert notes[0].content == "zebra and near"
     assert {note.content for note in notes} == set(list(vectors)[:4])
     assert [note.score for note in notes] == sorted((note.score for note in notes), reverse=True)
-    assert notes[0].score == pytest.approx(1 / 62 + 1 / 61, abs=5e-4)
+    assert notes[0].score == pytest.approx(1 / 12 + 1 / 11, abs=5e-4)
+
+
+def test_what_is_nearest_in_meaning_is_found_though_many_share_a_word_with_the_query(database):
+    fact, chatter = "I love Sibelius.", [f"Let us chat about music, {number}." for number in range(60)]
+    near = {text: [1.0, 0.3 + 0.01 * number] for number, text in enumerate(chatter)}
+    mind = Mind(database, FakeEmbedder({"Whose music is best?": [1.0, 0.0], fact: [1.0, 0.1], **near}))
+    for content in (*chatter[:30], fact, *chatter[30:]):
+        mind.add(content)
+    assert fact in mind.found("Whose music is best?", 5)
 
 
 def test_any_word_of_a_query_is_enough_and_forms_of_a_word_are_one(mind):
