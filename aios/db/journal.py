@@ -45,9 +45,9 @@ _LOAD_ONLY = Hot(text(f"{_ENTRIES} AND r.seq = ANY(:only) ORDER BY r.id, s.posit
 # By the rules of `access`, if any were asked: a grant that was revoked since lets nothing through (db/access.py).
 _MINE = """id = :id AND epoch = :epoch AND driver = :incarnation AND state IN ('running', 'paused')
     AND (CAST(:access AS bigint) IS NULL OR (SELECT version FROM access_version) = :access)"""
-# What is lost with Postgres is driven again from the journal as it then is. A later flush, that of a result or of a claim of
-# what may be done once only, takes along all that was committed before (ADR 0007).
-_UNFLUSHED = "set_config('synchronous_commit', 'off', true)"
+# Ordinary requests need not wait for the disk: what is lost with Postgres is asked again, and the flush of a claim or a result
+# takes along all that was committed before it (ADR 0007).
+_FLUSHED = "CASE WHEN :ordinary THEN set_config('synchronous_commit', 'off', true) END"
 _COUNTS = (
     "driver = NULL, version = COALESCE(version, :version), steps = steps + :steps, children = children + :children"
 )
@@ -55,13 +55,13 @@ _COUNTS = (
 _LEAVE = f"""
     UPDATE agents SET {_COUNTS}, runnable = wakes <> :wakes,
         state = CASE WHEN state <> 'running' THEN state WHEN wakes <> :wakes THEN 'queued' ELSE 'waiting' END
-    WHERE {_MINE} RETURNING id, state, runnable AND state <> 'paused' AS again, {_UNFLUSHED}
+    WHERE {_MINE} RETURNING id, state, runnable AND state <> 'paused' AS again, {_FLUSHED}
 """  # noqa: S608  # fragments of ours; values are bound
 
 _BEGIN_AGAIN = f"""
     UPDATE agents SET {_COUNTS}, runnable = true, generation = generation + 1, task = :task,
         state = CASE WHEN state = 'running' THEN 'queued' ELSE state END
-    WHERE {_MINE} RETURNING id, state, true AS again, {_UNFLUSHED}
+    WHERE {_MINE} RETURNING id, state, true AS again
 """  # noqa: S608  # fragments of ours; values are bound
 
 _END = f"""
@@ -198,6 +198,7 @@ def record(tx: Transaction, driven: Driven, progress: Progress, *, version: str)
         "steps": len(progress.issued),
         "children": len(progress.children),
         "access": progress.access,
+        "ordinary": not progress.children and all(_ordinary(item) for item in issued),
     }
     kind, more = _close(driven, progress.outcome)
     values |= more
@@ -213,6 +214,11 @@ def record(tx: Transaction, driven: Driven, progress: Progress, *, version: str)
         values |= {"questions": questions, "notes": list(progress.notes)}
     row = _RECORD[kind, bool(issued), bool(progress.children), guarded].first(tx, values)
     return None if row is None else Recorded(bool(row["again"]), chains)
+
+
+def _ordinary(item: Issued) -> bool:
+    """Whether nobody outside can see it before a worker claims it: no question, no timer, no value of a step."""
+    return bool(item.plan) and item.plan[0].state is SyscallState.QUEUED
 
 
 def _close(driven: Driven, outcome: Outcome | None) -> tuple[str, JsonObject]:

@@ -35,7 +35,7 @@ _CLAIM = Hot(
         WHERE s.id = :id AND s.state = 'queued' AND a.id = s.agent_id AND a.state IN ('queued', 'running', 'waiting')
           AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
         RETURNING s.id, s.agent_id, s.request_id, s.position, s.pool, s.op, s.payload, s.prompt, s.attempt, s.errors,
-                  s.priority, s.seconds, s.effect, s.approval, a.program, a.tenant, a.root_id,
+                  s.priority, s.seconds, s.approval, a.program, a.tenant, a.root_id,
                   extract(epoch FROM clock_timestamp() - s.created_at) AS age
     )
     SELECT claimed.*, (
@@ -44,7 +44,9 @@ _CLAIM = Hot(
                  ELSE e.result || jsonb_build_object('message', c.messages -> -1) END ORDER BY e.position)
         FROM syscalls e LEFT JOIN contexts c ON c.digest = e.context
         WHERE claimed.position > 0 AND e.request_id = claimed.request_id AND e.position < claimed.position
-    ) AS earlier, CASE WHEN claimed.effect <> 'once' THEN set_config('synchronous_commit', 'off', true) END
+    ) AS earlier,
+        -- flushed before anything is asked of the world outside; memory and storage happen here, with the result
+        CASE WHEN claimed.pool IN ('memory', 'storage') THEN set_config('synchronous_commit', 'off', true) END
     FROM claimed
     """
     )

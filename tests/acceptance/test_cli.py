@@ -172,7 +172,7 @@ def test_status_names_processes_urls_and_the_data_directory(cli) -> None:
     assert status["data_dir"] == str(cli.data_dir)
     assert {p["pool"] for p in status["processes"]} >= {"agent", "llm", "memory", "storage", "tool", "system"}
     assert all(p.keys() == {"name", "pool", "pid", "state"} and p["state"] == "running" for p in status["processes"])
-    assert status["urls"].keys() == {"database", "redis", "engine"}
+    assert status["urls"].keys() == {"database", "database_owner", "redis", "engine"}
 
 
 def test_logs_give_what_the_result_says(cli) -> None:

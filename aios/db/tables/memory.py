@@ -40,7 +40,9 @@ memories = Table(
     Column("category", Text, nullable=False, server_default=_NO_TEXT),
     Column("context", Text, nullable=False, server_default=_NO_TEXT),
     Column("metadata", JSONB, nullable=False, server_default=_NO_ITEMS),
-    Column("analysis", JSONB(none_as_null=True)),  # of notes for a model to analyse: {"state": "done" | "plain", "reason": ...}
+    Column(
+        "analysis", JSONB(none_as_null=True)
+    ),  # of notes for a model to analyse: {"state": "done" | "plain", "reason": ...}
     Column("version", Integer, nullable=False, server_default=text("1")),
     Column("embedder", Text, nullable=False),
     Column("vector", Vector()),  # of any length: it is the embedder's. NULL: still to be made, see `aios mem reindex`

@@ -102,6 +102,9 @@ def test_prune_counts_what_it_removed(aios) -> None:
         "schedule_runs": 0,
         "contexts": 0,
         "blobs": 0,
+        "file_versions": 0,
+        "files": 0,
+        "objects": 0,
     }
 
 
