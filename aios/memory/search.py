@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # What both rankings have at a rank below this + 2 stands before the best of either. The 60 of the paper is for lists of a
 # thousand; with lists of forty, whatever shares a common word with the query would stand before what is nearest in meaning.
-_FUSION: Final = 10
+_FUSION: Final = 5
 _FEWEST_CANDIDATES: Final = 40
 _CANDIDATES_PER_RESULT: Final = 3
 _LONGEST_WORDS: Final = 2_000  # characters of a query that full text looks at

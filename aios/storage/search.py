@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # What both ways find at a rank below this + 2 stands before the best of either; with the paper's 60, meant for lists of a
 # thousand, that would be all that both find among the first fifty.
-FUSION: Final = 10
+FUSION: Final = 5
 _FEWEST_CANDIDATES: Final = 50
 _CANDIDATES_PER_RESULT: Final = 5
 _LONGEST_WORDS: Final = 2_000  # characters of a query that full text looks at
@@ -86,7 +86,7 @@ def search(tx: Transaction, query: str, *, where: Where, k: int, words: bool, me
 
 
 def fused(ways: Mapping[str, Sequence[Any]]) -> list[tuple[Any, float, str]]:
-    """Rankings made one: each find's sum of 1 / (10 + rank), best first, with the ways by which it was found."""
+    """Rankings made one: each find's sum of 1 / (5 + rank), best first, with the ways by which it was found."""
     scores: dict[Any, float] = {}
     found_by: dict[Any, list[str]] = {}
     for way, ranked in ways.items():

@@ -176,7 +176,7 @@ def test_words_and_meaning_both_find_and_both_together_find_best(database):
     assert notes[0].content == "zebra and near"
     assert {note.content for note in notes} == set(list(vectors)[:4])
     assert [note.score for note in notes] == sorted((note.score for note in notes), reverse=True)
-    assert notes[0].score == pytest.approx(1 / 12 + 1 / 11, abs=5e-4)
+    assert notes[0].score == pytest.approx(1 / 7 + 1 / 6, abs=5e-4)
 
 
 def test_what_is_nearest_in_meaning_is_found_though_many_share_a_word_with_the_query(database):
