@@ -30,7 +30,7 @@ def overhead(
     *,
     quick: Annotated[bool, typer.Option("--quick", help="Half a minute instead of several.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
-    profile: Annotated[str, typer.Option(help="How work changes hands: pools.")] = "pools",
+    profile: Annotated[str, typer.Option(help="How work changes hands: `pools` or `fused`.")] = "pools",
 ) -> None:
     """What a durable LLM syscall costs beside a bare Celery hop.
 
