@@ -135,7 +135,9 @@ class McpSettings(_Section):
 class SearchSettings(_Section):
     """Who answers `web.search`."""
 
-    provider: str = Field("", description="`brave`, `searxng`, or an entry point of the group `aios.search`; empty: off.")
+    provider: str = Field(
+        "", description="`brave`, `searxng`, or an entry point of the group `aios.search`; empty: off."
+    )
     url: str = Field("", description="Its address, where it is not the provider's usual one.")
     key_env: str = Field("", description="Environment variable, of the workers, that holds its key.")
 
@@ -175,7 +177,9 @@ class ToolSettings(_Section):
         "https://{language}.wikipedia.org/w/api.php", description="Where `wikipedia` asks; empty: it is off."
     )
     arxiv_url: str = Field("https://export.arxiv.org/api/query", description="Where `arxiv` asks; empty: it is off.")
-    sql_env: str = Field("", description="Environment variable with the DSN that `sql.query` reads from; empty: it is off.")
+    sql_env: str = Field(
+        "", description="Environment variable with the DSN that `sql.query` reads from; empty: it is off."
+    )
     search: SearchSettings = SearchSettings()
     sandbox: SandboxSettings = SandboxSettings()
 

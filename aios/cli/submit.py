@@ -27,7 +27,9 @@ Budgets = Annotated[
     ),
 ]
 Owner = Annotated[str, typer.Option("--owner", help="The user whom it works for.")]
-Tenant = Annotated[str, typer.Option("--tenant", help="Whose it is: tenants share cores by weight, and may have limits.")]
+Tenant = Annotated[
+    str, typer.Option("--tenant", help="Whose it is: tenants share cores by weight, and may have limits.")
+]
 Groups = Annotated[
     list[str] | None, typer.Option("--group", "-g", help="A group whose data it shares; may be repeated.")
 ]

@@ -33,7 +33,9 @@ class ApprovalVoid(DeniedError):
     def __str__(self) -> str:
         """What has changed, and what to do."""
         operation, resource, why = self.args
-        return f"the approval of {operation} {resource} is void: {why}; request it again to have it approved as it is now"
+        return (
+            f"the approval of {operation} {resource} is void: {why}; request it again to have it approved as it is now"
+        )
 
 
 class AddressDenied(DeniedError):

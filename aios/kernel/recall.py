@@ -35,7 +35,9 @@ class Recall:
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= _MOST or self.tokens < 0:
-            raise InvalidArgument("recall", f"k={self.k}, tokens={self.tokens}", f"give a k of 1 to {_MOST}, and tokens >= 0")
+            raise InvalidArgument(
+                "recall", f"k={self.k}, tokens={self.tokens}", f"give a k of 1 to {_MOST}, and tokens >= 0"
+            )
 
     def payload(self, messages: Sequence[JsonObject], *, model: str = "") -> JsonObject:
         """The arguments of `memory.recall` for a conversation."""

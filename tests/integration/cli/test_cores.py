@@ -112,7 +112,10 @@ def test_doctor_looks_at_every_core_and_tells_which_one_does_not_answer(aios):
         found = {row["name"]: row for row in aios("doctor", "--json").json["checks"]}
     assert "engine" not in found, "no engine_url is needed where there are cores"
     assert found["core well"]["state"] == "ok"
-    assert (found["core down"]["state"], found["core down"]["remedy"]) == ("wrong", "start it, or `aios cores drain down`")
+    assert (found["core down"]["state"], found["core down"]["remedy"]) == (
+        "wrong",
+        "start it, or `aios cores drain down`",
+    )
 
 
 def test_each_commands_help_shows_an_example(aios):
