@@ -83,15 +83,17 @@ class Fleet:
             "AIOS_LOG_LEVEL": "WARNING",
         }
 
-    def worker(self, name: str, *, queues: str, concurrency: int, app: str = "tasks") -> None:
-        """Start a worker and wait until it takes messages."""
+    def worker(
+        self, name: str, *, queues: str, concurrency: int, app: str = "tasks", more: Mapping[str, str] | None = None
+    ) -> None:
+        """Start a worker, with `more` in its environment, and wait until it takes messages."""
         ready = self._folder / f"{name}.ready"
         argv = (
             *(sys.executable, "-m", "celery", "--workdir", str(app_dir()), "-A", app, "worker", "--queues", queues),
             *("--hostname", f"{name}@%h", "--pool", "threads", "--concurrency", str(concurrency)),
             *("--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
         )
-        env = {**self.environment, "AIOS_READY_FILE": str(ready)}
+        env = {**self.environment, "AIOS_READY_FILE": str(ready), **(more or {})}
         process = Process(name=name, argv=argv, env=env, folder=self._folder)
         self._bring_up(process)
         end = time.monotonic() + 30

@@ -70,12 +70,12 @@ def measure(folder: Path, plan: Plan, console: Console, *, profile: str = "pools
     with Fleet(folder, slots=LLM_THREADS, engine=engine, profile=profile) as fleet:
         with console.status("bare Celery"):
             found: dict[str, object] = _bare(fleet, plan)
-        fleet.worker("agent", queues="agent", concurrency=AGENT_THREADS)
         fleet.worker("llm", queues="llm", concurrency=LLM_THREADS)
-        with console.status("idle"):
-            found |= _idle(fleet, plan)
         with console.status("a talk of 100 turns"):
             found |= _talk(fleet, 100)
+        fleet.worker("agent", queues="agent", concurrency=AGENT_THREADS)
+        with console.status("idle"):
+            found |= _idle(fleet, plan)
         _run(fleet, 32, 5)  # connections plan their statements on the first uses
         for agents in plan.agents:
             with console.status(f"{agents} agents"):
@@ -129,8 +129,14 @@ def _idle(fleet: Fleet, plan: Plan) -> dict[str, object]:
 
 
 def _talk(fleet: Fleet, turns: int) -> dict[str, object]:
-    """How long an agent takes from an answer to its next request, at the beginning and at the end of a long journal."""
+    """How long an agent takes from an answer to its next request, at the beginning and at the end of a long journal.
+
+    A worker that keeps no programs replays the whole of it each time.
+    """
+    cold = {"AIOS_WORKER__LIVE_RUNS": "0", "AIOS_WORKER__PROFILE": "pools"}
+    fleet.worker("cold", queues="agent", concurrency=1, more=cold)
     agent = _run(fleet, 1, turns, program="talk")[0]
+    fleet.stop("cold")
     rows = fleet.client.journal(agent)
     took = [(after["created_at"] - before["finished_at"]).total_seconds() * 1000 for before, after in pairwise(rows)]
     return {"resume_ms_at_turn_5": _quantile(took[:10], 0.5), "resume_ms_at_turn_100": _quantile(took[-10:], 0.5)}

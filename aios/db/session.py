@@ -50,6 +50,7 @@ class Database:
         self._pool_size = pool_size
         self._lock = threading.Lock()
         self._engine: Engine | None = None
+        self._life = _Life()
 
     @property
     def engine(self) -> Engine:
@@ -71,7 +72,8 @@ class Database:
                     },
                     json_serializer=_dump,
                 )
-                event.listen(self._engine, "checkin", _mark_used)
+                self._life = _Life()
+                event.listen(self._engine, "checkin", self._life.take_back)
                 event.listen(self._engine, "checkout", _refuse_dead)
             return self._engine
 
@@ -131,15 +133,24 @@ class Database:
             raise SchemaMismatch(found, wanted) from error
 
     def close(self) -> None:
-        """Close all idle connections."""
+        """Close all connections: the idle ones now, the others when they come back."""
         with self._lock:
             if self._engine is not None:
+                self._life.over = True
                 self._engine.dispose()
                 self._engine = None
 
 
-def _mark_used(_connection: object, record: ConnectionPoolEntry) -> None:
-    record.info["used"] = True
+class _Life:
+    """Whether an engine is still used; SQLAlchemy keeps what comes back to one that is not, open, until it is collected."""
+
+    over = False
+
+    def take_back(self, connection: psycopg.Connection[object] | None, record: ConnectionPoolEntry) -> None:
+        """A connection comes back to the pool."""
+        record.info["used"] = True
+        if self.over and connection is not None:
+            connection.close()
 
 
 def _refuse_dead(connection: psycopg.Connection[object], record: ConnectionPoolEntry, _proxy: object) -> None:
