@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aios.errors import InvalidArgument, did_you_mean
 from aios.errors.base import hint
+from aios.kernel.wildcards import fits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 OPERATIONS: Final = ("read", "write", "delete", "share", "call", "spawn", "wait", "signal", "grant", "*")
@@ -168,7 +169,7 @@ def matches(pattern: str, resource: str) -> bool:
     """Whether a pattern names a resource; in time linear in both but for one factor, whatever they are."""
     if pattern == _ANY:
         return True
-    return _wild(_split(pattern), _split(resource), star=_DEEP, same=_segment)
+    return fits(_split(pattern), _split(resource), star=_DEEP, same=_segment)
 
 
 def check_principal(principal: str) -> str:
@@ -219,25 +220,7 @@ def _split(resource: str) -> list[str]:
 
 
 def _segment(pattern: str, segment: str) -> bool:
-    return pattern == segment or (_ANY in pattern and _wild(pattern, segment, star=_ANY, same=str.__eq__))
-
-
-def _wild(pattern: Sequence[str], items: Sequence[str], *, star: str, same: Callable[[str, str], bool]) -> bool:
-    """Match with `star` for any run of items: only the last star is ever tried again, so no input makes it slow."""
-    place = at = 0
-    last, resume = -1, 0
-    while at < len(items):
-        if place < len(pattern) and pattern[place] == star:
-            last, resume = place, at
-            place += 1
-        elif place < len(pattern) and same(pattern[place], items[at]):
-            place, at = place + 1, at + 1
-        elif last >= 0:
-            resume += 1
-            place, at = last + 1, resume
-        else:
-            return False
-    return all(part == star for part in pattern[place:])
+    return pattern == segment or (_ANY in pattern and fits(pattern, segment, star=_ANY, same=str.__eq__))
 
 
 def _reaches(pattern: Sequence[str], folder: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from aios.kernel.values import Json, JsonObject, canonical, digest, short
@@ -62,6 +63,15 @@ class Request(Generic[T]):
             parts += f" after {short(self.messages[-1].get('content', ''), 32)} ({len(self.messages)} messages)"
         return f"{self.name} {parts}"
 
+    @cached_property
+    def text(self) -> bytes:
+        """Its arguments as JSON text.
+
+        Raises:
+            NotJson: one is none.
+        """
+        return canonical(self.args, what=f"an argument of {self.name}")
+
     def fingerprint(self, chains: Chains) -> tuple[bytes, list[bytes]]:
         """The digest of all that is asked, and of every prefix of the messages.
 
@@ -69,7 +79,7 @@ class Request(Generic[T]):
             NotJson: an argument is no JSON.
         """
         prefixes = chains.digests(self.messages) if self.messages else []
-        whole = digest(self.name.encode(), canonical(self.args, what=f"an argument of {self.name}"), *prefixes[-1:])
+        whole = digest(self.name.encode(), self.text, *prefixes[-1:])
         return whole, prefixes
 
 

@@ -178,7 +178,15 @@ class Drive:
             NotJson: it is none.
             ValueTooLong: it is longer than the journal takes.
         """
-        text, limit = canonical(value, what=what), self.settings.limits.value_bytes
+        return self.bounded(canonical(value, what=what), what=what)
+
+    def bounded(self, text: bytes, *, what: str) -> bytes:
+        """A value's JSON text as it is.
+
+        Raises:
+            ValueTooLong: it is longer than the journal takes.
+        """
+        limit = self.settings.limits.value_bytes
         if len(text) > limit:
             raise ValueTooLong(what, len(text), limit)
         return text
@@ -295,7 +303,9 @@ class _Issuer:
         self._charge("tokens", self.driven.tree_tokens)
         if request.local is not None:
             return json.loads(self.drive.fitting(request.local(), what=f"the result of {request.name}"))
-        self.drive.fitting([request.args, *(request.messages or ())[-1:]], what=f"an argument of {request.name}")
+        self.drive.bounded(request.text, what=f"an argument of {request.name}")
+        if request.messages:
+            self.drive.fitting(request.messages[-1], what=f"the last message of {request.name}")
         try:
             if request.name == "agent.spawn":
                 self.guard.admit(request)

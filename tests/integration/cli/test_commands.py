@@ -43,7 +43,7 @@ def test_a_callers_mistake_is_one_clear_line_and_code_2(aios, arguments, line) -
 
 
 def test_a_task_of_5_mb_is_refused_in_one_line(aios, monkeypatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("x" * 5_000_000))
+    monkeypatch.setattr("sys.stdin", io.StringIO("x" * 5_000_000))  # what a shell would pipe in
     answer = aios("submit", "echo", "-")
     assert answer.code == 2
     assert "invalid task '(too long)': it has 50000" in answer.err

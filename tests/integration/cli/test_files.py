@@ -21,7 +21,7 @@ def fs(aios, monkeypatch, tmp_path):
 
     def call(*arguments, code=0, stdin=None):
         if stdin is not None:
-            monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(stdin)))
+            monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(stdin)))  # piped in
         answer = aios("fs", *arguments)
         assert answer.code == code, answer
         return answer

@@ -77,3 +77,26 @@ def test_every_ring_is_a_message_of_its_own(publisher, client, redis_url):
         ours.ring(done=[("agent", AGENT)])
     assert len(set(ids)) == 2
     ours.close()
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_the_asker_goes_on_itself_unless_a_message_stands_before_it(publisher, client, redis_url, waiting):
+    ours = dispatch(publisher, redis_url, rings=True)
+    if waiting:
+        ours.ring(add=[Bell("llm", AGENT, (("llm", "chat", AGENT),), 9)])
+    bell = Bell("llm", CALL, (("llm", "chat", CALL),), 5)
+    with ours.taking(frozenset({"llm"})) as hand:
+        ours.ring(add=[bell])
+        taken = hand.take()
+    assert (taken is None) is waiting
+    assert client.llen("aios:q:llm:5") == int(waiting)
+    ours.close()
+
+
+def test_what_is_left_in_a_hand_is_published(publisher, client, redis_url):
+    ours = dispatch(publisher, redis_url, rings=True)
+    with ours.taking(frozenset({"llm.chat"})):
+        ours.ring(add=[Bell("llm", CALL, (("llm", "chat", CALL),), 5)])
+        assert client.llen("aios:q:llm:5") == 0
+    assert popped(client, "aios:q:llm:5")[0]["task"] == "aios.llm.chat"
+    ours.close()

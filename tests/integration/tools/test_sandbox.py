@@ -102,7 +102,7 @@ def test_it_ends_in_time_with_all_its_processes():
 
 
 def test_it_reads_no_file_of_this_machine():
-    tried = ["/etc/passwd", "/etc/shadow", str(Path(__file__)), "/proc/1/environ", "/var/log", "/home", "/root/.ssh"]
+    tried = ["/etc/passwd", "/etc/shadow", str(Path(__file__)), "/proc/1/environ"]
     ran = run(
         f"for place in {tried!r}:\n    try:\n        print(place, open(place).read())\n    except OSError:\n        pass"
     )
