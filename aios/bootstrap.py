@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from aios.kernel.keys import key_of
 from aios.kernel.words import Pool
 from aios.ready import ReadySets
 from aios.settings import secret
+from aios.worker import host
 from aios.worker.drive import Drive
 from aios.worker.execute import Execution
 from aios.worker.fused import Fused
@@ -89,7 +91,8 @@ class Parts:
         """How many calls of a tool run at once, on all machines together."""
         from aios.tools.permits import RedisPermits  # noqa: PLC0415  # a client calls no tool
 
-        return RedisPermits(self.settings.scheduler, lease_seconds=self.settings.worker.lease_seconds)
+        me = host.process(os.getpid(), host.birth(os.getpid()))
+        return RedisPermits(self.settings.scheduler, lease_seconds=self.settings.worker.lease_seconds, process=me)
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -226,17 +229,27 @@ class Kernel:
         onward = self.drive if fused else None
         self.execution = Execution(database, dispatch, self.incarnation, executors, settings, onward)
         self.fused = Fused.of(dispatch, self.drive, self.execution, pools=role.pools, on=fused)
-        self.recovery = Recovery(database, dispatch, settings)
+        self.recovery = Recovery(database, dispatch, settings, on_death=self.parts.permits.forget)
+
+    def check(self) -> None:
+        """See whether the database can be worked with.
+
+        Raises:
+            DatabaseUnavailable: it does not answer.
+            SchemaMismatch: it is behind or ahead of this version.
+        """
+        from aios.db import schema  # noqa: PLC0415  # it imports Alembic, for which no client has to wait
+
+        schema.require(self.parts.database)
 
     def start(self) -> None:
         """Check the schema, register, beat and tick.
 
         Raises:
+            DatabaseUnavailable: it does not answer.
             SchemaMismatch: the database is behind or ahead of this version.
         """
-        from aios.db import schema  # noqa: PLC0415  # it imports Alembic, for which no client has to wait
-
-        schema.require(self.parts.database)
+        self.check()
         self.incarnation.start()
         settings, chosen = self.parts.settings, self.parts.settings.scheduling.policy
         with self.parts.database.transaction() as tx:

@@ -17,6 +17,7 @@ from aios.kernel.words import Pool
 from aios.log import logger
 from aios.sdk import loader
 from aios.worker.incarnation import Role
+from aios.worker.patience import patiently
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,9 +72,9 @@ def start_worker(instance: CeleryWorker) -> None:
 
 
 def start_child() -> None:
-    """Start the kernel of a prefork pool's child; what its parent had is not its own."""
+    """Start the kernel of a prefork pool's child, when Postgres answers; what its parent had is not its own."""
     _Process.kernel = None
-    _start(Role(tuple(pool.value for pool in Pool), 0))
+    _start(Role(tuple(pool.value for pool in Pool), 0), patient=True)
 
 
 def tell_ready() -> None:
@@ -132,7 +133,7 @@ def count_refused() -> None:
         log.warning("not counted: %s", error)
 
 
-def _start(role: Role) -> None:
+def _start(role: Role, *, patient: bool = False) -> None:
     try:
         settings = settings_module.load()
         drives = Pool.AGENT in role.pools or settings.worker.profile == "fused"
@@ -141,6 +142,8 @@ def _start(role: Role) -> None:
         role = Role(role.pools, role.concurrency, tuple(programs))
         with _Process.lock:
             _Process.kernel = Kernel(settings, role, programs=programs, told=[item.row() for item in loaded])
+            if patient:
+                patiently(_Process.kernel.check, what="a child of the pool")
             _Process.kernel.start()
     except AiosError as error:
         log.critical("this worker cannot start: %s", error)

@@ -156,7 +156,7 @@ class Drive:
             context=program.context,
             memory=program.memory,
         )
-        return Live(Run(program.start(agent, driven.task)), entries, driven.epoch, driven.generation)
+        return Live(Run(program.start(agent, driven.task)), entries, driven.generation)
 
     def _progress(self, driven: Driven, live: Live) -> Progress:
         """Run the program as far as the journal reaches; whatever it or the kernel raises ends the agent, never sticks it."""
@@ -235,8 +235,8 @@ class Drive:
         bells, written = self._write(driven, progress)
         if progress.outcome is None and live.entries:
             if written:
-                live.note(progress.issued)
-                self.live.keep(driven, live)
+                live.note(driven, progress.issued)
+                self.live.keep(driven.id, live)
             else:
                 self.live.drop(live)
         return bells

@@ -1,7 +1,8 @@
 """Programs kept between two drives: an agent that comes back to the same process goes on without a replay.
 
 An optimisation that may be lost at any moment. A kept run fits only the very next drive of the same journal, which the
-agent's epoch proves: every claim, in whatever process, adds one.
+agent's row proves: every claim, in whatever process, adds one to its epoch, and every request that was written adds one to
+its steps. The latter is needed too: what the last drive wrote was not flushed, and may be lost with Postgres.
 """
 
 from __future__ import annotations
@@ -33,22 +34,29 @@ class Live:
 
     Attributes:
         epoch: of the drive that left it here.
+        steps: how many requests the agent had made when that drive was written.
     """
 
     run: Run
     entries: dict[str, Entry]
-    epoch: int
     generation: int
+    epoch: int = 0
+    steps: int = 0
 
     @property
     def open(self) -> list[str]:
         """The numbers of the requests that were not answered yet."""
         return [seq for seq, entry in self.entries.items() if entry.open]
 
-    def note(self, issued: Sequence[Issued]) -> None:
-        """Take over what the last drive asked."""
+    def note(self, driven: Driven, issued: Sequence[Issued]) -> None:
+        """Take over what this drive asked."""
         for item in issued:
             self.entries[item.seq] = item.entry or Entry(item.digest, item.request.label, open=True)
+        self.epoch, self.steps = driven.epoch, driven.steps + len(issued)
+
+    def fits(self, driven: Driven) -> bool:
+        """Whether nothing but answers was written since."""
+        return (self.generation, self.epoch + 1, self.steps) == (driven.generation, driven.epoch, driven.steps)
 
 
 class LiveRuns:
@@ -65,16 +73,15 @@ class LiveRuns:
         """The run that this drive goes on with, if there is one."""
         with self._lock:
             live = self._kept.pop(driven.id, None)
-        if live is None or (live.epoch + 1, live.generation) == (driven.epoch, driven.generation):
+        if live is None or live.fits(driven):
             return live
         self.drop(live)
         return None
 
-    def keep(self, driven: Driven, live: Live) -> None:
+    def keep(self, agent: UUID, live: Live) -> None:
         """Keep a run for the agent's next drive."""
-        live.epoch = driven.epoch
         with self._lock:
-            self._kept[driven.id] = live
+            self._kept[agent] = live
             spare = [self._kept.popitem(last=False)[1] for _ in range(len(self._kept) - self._limit)]
         for old in spare:
             self.drop(old)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
 from aios.kernel.plan import ToolInfo
 from aios.kernel.ports import Outcome
@@ -66,6 +67,22 @@ def test_a_program_driven_elsewhere_meanwhile_is_replayed(world):
     other.live.close()
     assert world.client.result(agent, timeout=5).value == list(range(6))
     assert len(STARTS) == len(ENDS) == 4  # twice here, once there, and again here
+
+
+def test_a_drive_that_was_lost_with_postgres_is_done_again(world):
+    agent = world.client.submit("counting", 4)
+    while len(STARTS) < 2:
+        world.answer(world.recorder.bells.pop())
+    with world.database.transaction() as tx:  # as a crash of Postgres and the next heartbeat leave it
+        tx.execute(
+            text("DELETE FROM requests WHERE id = (SELECT max(id::text)::uuid FROM requests WHERE agent_id = :id)"),
+            {"id": agent},
+        )
+        tx.execute(
+            text("UPDATE agents SET state = 'queued', runnable = true, steps = steps - 1 WHERE id = :id"), {"id": agent}
+        )
+    world.run()
+    assert world.client.result(agent, timeout=5).value == list(range(4))
 
 
 def test_nothing_is_kept_beyond_the_limit(world):
