@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 LIMITS = {f"stub{n:02}": 1 + n % 8 for n in range(20)}  # as in stubs/tools.py
-WORKERS, THREADS = 3, 32  # more places than permits: what limits is the tools
+WORKERS, THREADS = 3, 48  # more places than permits, also while one worker starts again: what limits is the tools
+CALLS = 4
 _WAIT_SECONDS = 300.0
 
 
@@ -39,7 +40,7 @@ class Plan:
     """How much is measured.
 
     Attributes:
-        agents: each calls four tools side by side.
+        agents: each calls `CALLS` tools side by side.
         seconds: that a call takes.
         kills: processes that are killed in the second part.
     """
@@ -79,19 +80,19 @@ class TollFleet(Fleet):
             "AIOS_BENCH_FOLDER": str(self.notes),
             "AIOS_BENCH_SECONDS": str(self.seconds),
             "AIOS_EMBEDDER": "hashing",
+            "AIOS_RETRY__CRASHES": "1000",  # the kills are the experiment's, no fault of a call
         }
 
     def hire(self, name: str) -> None:
         """Start a worker of the pool `tool`."""
         self.worker(name, queues="tool", concurrency=THREADS)
 
-    def kill(self, name: str) -> int:
+    def strike(self, name: str) -> int:
         """SIGKILL a worker; gives its pid."""
-        child = self._units[name].child
-        assert child is not None
-        os.kill(child.pid, signal.SIGKILL)
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGKILL)
         self.stop(name)
-        return child.pid
+        return pid
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -168,11 +169,12 @@ def _part(fleet: TollFleet, plan: Plan, random: Random, *, kills: int) -> dict[s
 
 
 def _tasks(agents: int, random: Random) -> list[list[tuple[str, int]]]:
-    """Four calls per agent, of tools in proportion to their limits: so that all of them are full until the end."""
+    """The calls of each agent, of tools in proportion to their limits: so that all of them are full until the end."""
     places = [tool for tool, limit in LIMITS.items() for _ in range(limit)]
-    calls = [places[n % len(places)] for n in range(agents * 4)]
+    calls = [places[n % len(places)] for n in range(agents * CALLS)]
     random.shuffle(calls)
-    return [[(tool, 4 * n + k) for k, tool in enumerate(calls[4 * n : 4 * n + 4])] for n in range(agents)]
+    numbered = [(tool, number) for number, tool in enumerate(calls)]
+    return [numbered[start : start + CALLS] for start in range(0, len(numbered), CALLS)]
 
 
 def _run(fleet: TollFleet, tasks: Iterable[list[tuple[str, int]]]) -> None:
@@ -186,7 +188,7 @@ def _strike(fleet: TollFleet, random: Random, kills: int) -> dict[int, float]:
     for n in range(kills):
         time.sleep(random.uniform(0.5, 2.0))
         name = f"tool{random.randrange(WORKERS)}"
-        killed[fleet.kill(name)] = time.monotonic()
+        killed[fleet.strike(name)] = time.monotonic()
         fleet.hire(name)
         del n
     return killed
@@ -219,14 +221,25 @@ def most_at_once(intervals: Iterable[Interval], tool: str) -> int:
 
 
 def used(intervals: Sequence[Interval]) -> float:
-    """How much of the permits' time calls ran, while more calls waited: from a tool's first begin to its last."""
+    """How much of what the limits allowed was used, from a tool's first begin to the end of its last call."""
     busy = there = 0.0
     for tool, limit in LIMITS.items():
-        own = [i for i in intervals if i.tool == tool]
-        first, last = min(i.begun for i in own), max(i.begun for i in own)
-        busy += sum(max(0.0, min(i.ended or last, last) - i.begun) for i in own)
-        there += limit * (last - first)
+        own = [call for call in intervals if call.tool == tool]
+        busy += sum((call.ended or call.begun) - call.begun for call in own)
+        there += _allowed(own, limit)
     return busy / there
+
+
+def _allowed(calls: Sequence[Interval], limit: int) -> float:
+    """Seconds of calls that could have run: as many at once as the limit, or as have not come to their end yet."""
+    ends: dict[int, float] = {}
+    for call in calls:  # one that was cut off runs again: it has ended when its last run did
+        ends[call.number] = max(ends.get(call.number, 0.0), call.ended or call.begun)
+    before, allowed = min(call.begun for call in calls), 0.0
+    for done, end in enumerate(sorted(ends.values())):
+        allowed += min(limit, len(ends) - done) * (end - before)
+        before = end
+    return allowed
 
 
 def _leaked(fleet: TollFleet) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import threading
 from dataclasses import replace
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from aios.settings import SandboxSettings
 
 _MOST_FILES: Final = 500
+_MOST_NAMED: Final = 20
+_BYTES: Final = "base64"
 _SPARE_SECONDS: Final = 5.0
 _LONGEST_PROGRAM: Final = 100_000
 Text = Annotated[str, Field(max_length=_LONGEST_PROGRAM)]
@@ -63,8 +66,9 @@ class Sandbox:
         assert not isinstance(self._found, str)
         cage, python = self._found
         command = (python, "-I", "-B", "-X", "utf8") if name == PYTHON else ("/bin/sh",)
-        files = _given(caller, self.settings)
-        return _taken(caller, cage.run(Program(text, command), files, seconds=caller.seconds - _SPARE_SECONDS / 2))
+        files, left_out = _given(caller, self.settings)
+        ran = cage.run(Program(text, command), files, seconds=caller.seconds - _SPARE_SECONDS / 2)
+        return _taken(caller, ran, left_out)
 
 
 PYTHON: Final = "python.run"
@@ -105,27 +109,35 @@ def code_tools(sandbox: Sandbox) -> tuple[Tool, Tool]:
     return replace(made[0], why_off=lambda: sandbox.why_off), replace(made[1], why_off=lambda: sandbox.why_off)
 
 
-def _given(caller: Caller, settings: SandboxSettings) -> Mapping[str, bytes]:
-    """The agent's files by their path in its folder, as many as the sandbox takes."""
-    own, room, files = paths.folder(caller.agent_id), settings.disk_bytes // 2, {}
-    for found in caller.now("storage", "list", pattern="**")[:_MOST_FILES]:
-        if found["size"] <= min(room, settings.file_bytes):
-            name = str(found["path"]).removeprefix(own)
-            files[name] = str(caller.now("storage", "read", path=found["path"])["content"]).encode()
-            room -= len(files[name])
-    return files
+def _given(caller: Caller, settings: SandboxSettings) -> tuple[Mapping[str, bytes], list[str]]:
+    """The agent's files by their path in its folder, as many as the sandbox takes, and the names of those left out."""
+    own, room = paths.folder(caller.agent_id), settings.disk_bytes // 2
+    files: dict[str, bytes] = {}
+    left_out = []
+    for found in caller.now("storage", "list", pattern="**"):
+        name = str(found["path"]).removeprefix(own)
+        if len(files) == _MOST_FILES or found["size"] > min(room, settings.file_bytes):
+            left_out.append(name)
+            continue
+        content = caller.now("storage", "read", path=found["path"], encoding=_BYTES)["content"]
+        files[name] = base64.b64decode(content)
+        room -= len(files[name])
+    return files, left_out
 
 
-def _taken(caller: Caller, ran: Ran) -> Later:
+def _taken(caller: Caller, ran: Ran, left_out: list[str]) -> Later:
     """What the call will have done: new versions of the changed files, and what the program printed."""
     told: JsonObject = {"exit_code": ran.exit_code, "stdout": ran.stdout, "stderr": ran.stderr}
     if ran.stopped:
         told["stopped"] = ran.stopped
+    if left_out:  # too many or too long: a program that finds nothing must not take that for the truth
+        told["not_given"] = left_out[:_MOST_NAMED]
     writes, refused = [], {}
     for name, data in list(ran.files.items())[:_MOST_FILES]:
         try:
-            writes.append(caller.later("storage", "write", path=name, content=data.decode()))
-        except (AiosError, UnicodeDecodeError) as error:  # a name that no file of an agent's may have, or no text
+            content = base64.b64encode(data).decode()
+            writes.append(caller.later("storage", "write", path=name, content=content, encoding=_BYTES))
+        except AiosError as error:  # a name that no file of an agent's may have
             refused[name[:200]] = str(error)[:200]
     if refused:
         told["not_kept"] = refused

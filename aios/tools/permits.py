@@ -48,6 +48,7 @@ for key in pairs(order.limits) do
     local permits = prefix .. 'permits:' .. key
     redis.call('ZADD', permits, now + order.lease_ms, order.holder)
     redis.call('PEXPIRE', permits, order.lease_ms * 2)
+    redis.call('SADD', prefix .. 'permits', key)
 end
 return {}
 """
@@ -63,20 +64,32 @@ for key in pairs(order.limits) do
 end
 """
 
+_FORGET: Final = """
+local prefix, process = KEYS[1], ARGV[1] .. ' '
+for _, key in ipairs(redis.call('SMEMBERS', prefix .. 'permits')) do
+    local permits = prefix .. 'permits:' .. key
+    for _, holder in ipairs(redis.call('ZRANGE', permits, 0, -1)) do
+        if string.sub(holder, 1, #process) == process then redis.call('ZREM', permits, holder) end
+    end
+end
+"""
+
 
 class RedisPermits:
     """Implements `Permits` for all processes that share a Redis."""
 
-    def __init__(self, url: str, *, lease_seconds: float) -> None:
+    def __init__(self, url: str, *, lease_seconds: float, process: str) -> None:
         """Connect when the first permit is asked for.
 
         Args:
             url: of the Redis of the ready sets.
-            lease_seconds: a permit of a process that died is free again after this time.
+            lease_seconds: a permit of a process of which nobody hears any more is free again after this time.
+            process: this one's name, which no other has on any machine.
         """
         self._url = url
         self._where = url.rsplit("@", 1)[-1].removeprefix("redis://")
         self._lease_seconds = lease_seconds
+        self._process = process
 
     @cached_property
     def _redis(self) -> redis.Redis:
@@ -97,6 +110,10 @@ class RedisPermits:
     def _keep(self) -> Script:
         return self._redis.register_script(_KEEP)
 
+    @cached_property
+    def _forget(self) -> Script:
+        return self._redis.register_script(_FORGET)
+
     @contextmanager
     def hold(self, tools: Mapping[str, int]) -> Iterator[None]:
         """Hold one permit of each tool, by its limit, while inside.
@@ -107,7 +124,7 @@ class RedisPermits:
         """
         order = {
             "limits": {key_of(Pool.TOOL, name): limit for name, limit in tools.items()},
-            "holder": str(new_token()),
+            "holder": f"{self._process} {new_token()}",
             "lease_ms": int(self._lease_seconds * 1000),
         }
         with self._translated():
@@ -123,6 +140,16 @@ class RedisPermits:
             ended.set()
             keeper.join()  # or its last renewal could come after the release
             self._release(order["limits"], str(order["holder"]))
+
+    def forget(self, process: str) -> None:
+        """Free what a process held that is known to be gone; its leases would keep places for nobody.
+
+        Never for one that is only silent: its calls may still be under way.
+        """
+        try:
+            self._forget(keys=[_PREFIX], args=[process])
+        except (RedisError, OSError) as error:  # its leases end by themselves
+            log.warning("the permits of a dead process are not given back: %s", error)
 
     def close(self) -> None:
         """Close the connections."""

@@ -21,6 +21,11 @@ def name() -> str:
     return f"{socket.gethostname()}/{boot}/{namespace}"
 
 
+def process(pid: int, born: float) -> str:
+    """The name of a process of this machine that no other one ever has, here or elsewhere."""
+    return f"{name()}/{pid}/{born:.2f}"
+
+
 def birth(pid: int) -> float:
     """What tells a process from a later one with its pid: ticks since boot on Linux, elsewhere its start time.
 

@@ -45,13 +45,22 @@ _UNHEARD_SECONDS = 2.0  # a queued row this old should be ready or granted: else
 _PAGES = 4
 
 
+def _nothing(_process: str) -> None:
+    return None
+
+
 @dataclass
 class Recovery:
-    """The tick of one process."""
+    """The tick of one process.
+
+    Attributes:
+        on_death: called with the name of each process of this host that is found dead.
+    """
 
     database: Database
     dispatch: Dispatch
     settings: Settings
+    on_death: Callable[[str], None] = _nothing
     _stop: threading.Event = field(default_factory=threading.Event)
     _seen_syscall: UUID = START
     _seen_agent: UUID = START
@@ -107,9 +116,12 @@ class Recovery:
 
     def _notice_local_deaths(self) -> None:
         """A process of this host that is gone is dead now, not when its lease ends."""
-        with self.database.transaction() as tx:
-            for incarnation, pid, born in workers.on_host(tx, host.name()):
-                if not host.is_alive(pid, born):
+        with self.database.statement() as tx:
+            here = workers.on_host(tx, host.name())
+        for incarnation, pid, born in here:
+            if not host.is_alive(pid, born):
+                self.on_death(host.process(pid, born))  # first: what is taken back below begins anew at once
+                with self.database.statement() as tx:
                     workers.release(tx, incarnation)
 
     def _take_back(self, incarnation: UUID) -> None:

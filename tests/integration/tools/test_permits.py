@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import threading
 import time
 from uuid import uuid4
@@ -9,17 +12,22 @@ from uuid import uuid4
 import pytest
 import redis
 
+from aios.bootstrap import Kernel
+from aios.db import workers
 from aios.errors import BrokerUnavailable, ToolBusy
+from aios.kernel.ids import new_token
 from aios.kernel.retry import Again, decide
-from aios.settings import RetrySettings
+from aios.settings import RetrySettings, Settings
 from aios.tools.permits import RedisPermits
 from aios.tools.registry import Loaded, Registry
 from aios.tools.tool import tool
+from aios.worker import host
+from aios.worker.incarnation import Role
 
 
 @pytest.fixture
 def permits(redis_url):
-    made = RedisPermits(redis_url, lease_seconds=0.4)
+    made = RedisPermits(redis_url, lease_seconds=0.4, process="here/1")
     yield made
     made.close()
 
@@ -100,5 +108,44 @@ def test_a_busy_tool_counts_as_no_error_of_the_call():
 
 
 def test_without_redis_a_limited_tool_is_not_called():
-    with pytest.raises(BrokerUnavailable), RedisPermits("redis://127.0.0.1:1/0", lease_seconds=1).hold({"a": 1}):
+    with (
+        pytest.raises(BrokerUnavailable),
+        RedisPermits("redis://127.0.0.1:1/0", lease_seconds=1, process="p").hold({"a": 1}),
+    ):
         pass
+
+
+def test_what_one_process_held_is_forgotten_and_its_neighbours_hold_on(permits, redis_url):
+    other = RedisPermits(redis_url, lease_seconds=30, process="here/11")
+    with other.hold({"a": 2, "b": 1}), permits.hold({"a": 2}):
+        permits.forget("here/11")
+        with permits.hold({"b": 1}), permits.hold({"a": 2}), pytest.raises(ToolBusy), permits.hold({"a": 2}):
+            pass
+    other.close()
+
+
+def test_without_redis_nothing_is_forgotten_and_recovery_goes_on():
+    RedisPermits("redis://127.0.0.1:1/0", lease_seconds=1, process="p").forget("q")
+
+
+def test_a_killed_workers_permits_are_free_at_the_next_tick_and_a_stopped_ones_are_not(database_url, redis_url):
+    kernel = Kernel(Settings(database_url=database_url, redis_url=redis_url), Role(("tool",), 1), programs={})
+    worker = subprocess.Popen(["sleep", "60"])
+    name = host.process(worker.pid, host.birth(worker.pid))
+    row = workers.Process(new_token(), ("tool",), host.name(), worker.pid, host.birth(worker.pid), 1)
+    with kernel.parts.database.transaction() as tx:
+        workers.register(tx, row, lease_seconds=30)
+    theirs = RedisPermits(redis_url, lease_seconds=30, process=name)
+    with theirs.hold({"a": 1}):
+        worker.send_signal(signal.SIGSTOP)
+        assert kernel.recovery.tick()
+        with pytest.raises(ToolBusy), kernel.parts.permits.hold({"a": 1}):
+            pass
+        worker.kill()
+        worker.wait()
+        assert kernel.recovery.tick()
+        with kernel.parts.permits.hold({"a": 1}), redis.Redis.from_url(redis_url, decode_responses=True) as client:
+            (holder,) = client.zrange("aios:permits:tool:a", 0, -1)
+    assert holder.startswith(f"{host.process(os.getpid(), host.birth(os.getpid()))} ")  # as the next tick will ask for
+    theirs.close()
+    kernel.parts.close()

@@ -101,6 +101,33 @@ def test_it_ends_in_time_with_all_its_processes():
     assert not [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or [])]
 
 
+def test_its_processor_time_is_bounded_too():
+    ran = run("while True: pass", settings=SETTINGS.model_copy(update={"cpu_seconds": 1}))
+    assert (ran.exit_code, ran.stopped) == (-signal.SIGKILL, "")  # by the kernel, long before its wall time
+
+
+def test_it_sees_the_agents_files_and_the_systems_programs_and_nothing_else():
+    ran = run("cd /work; find . -type f; ls -A / /etc /home /root /var", shell=True, files={"a/b": b""})
+    python = Path(sys.executable).resolve().parts  # the folders on the way to it are there, with nothing beside it
+    system = {
+        "bin",
+        "dev",
+        "etc",
+        "lib",
+        "lib32",
+        "lib64",
+        "proc",
+        "program",
+        "sbin",
+        "tmp",
+        "usr",
+        "work",
+        *python[1:3],
+    }
+    headings = {"/:", "/etc:", f"/{python[1]}:"}
+    assert set(ran.stdout.split()) <= {"./a/b", *headings, *system, "alternatives", "ld.so.cache"}
+
+
 def test_it_reads_no_file_of_this_machine():
     tried = ["/etc/passwd", "/etc/shadow", str(Path(__file__)), "/proc/1/environ"]
     ran = run(

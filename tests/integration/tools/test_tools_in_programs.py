@@ -13,6 +13,7 @@ from aios.settings import SandboxSettings, Settings, ToolSettings
 from tests.integration.worker.world import World
 
 RESULT_BYTES = 2_000
+PICTURE = b"\x89PNG\r\n\x1a\n\x00\x80\xfe"
 
 
 @program(tools=["python.run", "shell.run"])
@@ -24,6 +25,15 @@ async def coder(agent, task):
     )
     listed = await agent.tool.call("shell.run", script="cat out.txt; rm out.txt; echo no > in/numbers.txt; exit 1")
     return [ran, await agent.storage.read("out.txt"), listed, await agent.storage.read("in/numbers.txt")]
+
+
+@program(tools=["python.run", "shell.run"])
+async def painter(agent, task):
+    await agent.storage.write("in.png", PICTURE)
+    await agent.storage.write("long.bin", bytes(60_000))
+    script = "tr '\\000' '\\377' < in.png > out.png; ls"
+    ran = await agent.tool.call("shell.run", script=script)
+    return [ran, (await agent.storage.read_bytes("out.png")).hex()]
 
 
 @program(tools=["python.run"])
@@ -67,7 +77,7 @@ async def actor(agent, task):
     return [results, [call.to_json() for call in reply.tool_calls]]
 
 
-PROGRAMS = {p.name: p for p in (coder, talker, refused, keeper, actor)}
+PROGRAMS = {p.name: p for p in (coder, painter, talker, refused, keeper, actor)}
 
 
 class Model:
@@ -120,6 +130,14 @@ def test_code_works_on_the_agents_files_and_what_it_writes_is_a_version(world):
     assert out == "10"
     assert (listed["exit_code"], listed["stdout"], listed["files"]) == (1, "10", [own + "in/numbers.txt"])
     assert numbers == "no\n"
+
+
+@pytest.mark.parametrize("world", [{"file_bytes": 50_000}], indirect=True)
+def test_binary_files_go_in_and_come_out_and_what_does_not_fit_is_named(world):
+    ran, out = run(world, "painter").value
+    assert bytes.fromhex(out) == PICTURE.replace(b"\x00", b"\xff")
+    assert (ran["stdout"].split(), ran["not_given"]) == (["in.png", "out.png"], ["long.bin"])
+    assert "not_kept" not in ran
 
 
 def test_a_long_result_goes_into_a_file_and_a_reference_is_journalled(world):

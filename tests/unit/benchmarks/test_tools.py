@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.tools import LIMITS, Interval, mended, most_at_once, read, used
 
 
@@ -20,10 +22,18 @@ def test_what_ends_as_another_begins_is_not_at_once_with_it():
 
 
 def test_full_permits_are_used_whole_and_gaps_are_counted():
-    full = [Interval(t, k, 1, float(n), n + 1.0) for t, most in LIMITS.items() for n in range(3) for k in range(most)]
+    places = [(tool, k) for tool, limit in LIMITS.items() for k in range(limit)]
+    full = [Interval(tool, 10 * n + k, 1, float(n), n + 1.0) for tool, k in places for n in range(3)]
     assert used(full) == 1.0
-    gaps = [i._replace(ended=i.begun + 0.5) for i in full]
-    assert used(gaps) == 0.5
+    gaps = [i._replace(begun=i.begun + 0.5 * (i.begun > 0)) for i in full]
+    assert used(gaps) == pytest.approx(2 / 3)
+
+
+def test_what_a_killed_call_ran_is_used_and_until_it_runs_again_its_permit_is_not():
+    calm = [Interval(t, 0, 1, 0.0, 4.0) for t in LIMITS]
+    assert used(calm) == 1.0
+    struck = [run for call in calm for run in (call._replace(ended=2.0), call._replace(pid=2, begun=3.0, ended=7.0))]
+    assert used(struck) == pytest.approx(6 / 7)
 
 
 def test_the_repair_round_mends_what_a_model_gets_wrong_once():
