@@ -12,7 +12,6 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import httpx2
-from huggingface_hub import AsyncInferenceClient
 
 from aios.errors import AiosError, EngineFailed, StateLost, UnknownModel, did_you_mean
 from aios.kernel.ports import Boundary, CoreInfo, Finish, Token
@@ -22,7 +21,8 @@ from aios.llm.connection import Connection, lend
 from aios.llm.constrain import Constrained, constrain, plain, strict
 from aios.llm.counted import Counted, Templated
 from aios.llm.faults import translated
-from aios.llm.sliced import DROP_ROUTE, ROUTE, Asked, Sliced, event_of, failure
+from aios.llm.hub import HubClient, frame_of
+from aios.llm.sliced import DROP_ROUTE, ROUTE, Asked, Sliced, begin_anew, event_of, failure
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
@@ -177,25 +177,22 @@ class TGIDriver:
                 async for item in items:
                     yield item
             return
+        begin_anew(prompt, core=self.name)
         if schema is not None:
             parameters["grammar"] = {"type": "json", "value": strict(schema)}
         tokens: list[Token] = []
         finish = None
         async with self._hub(prompt) as hub:
-            frames = await hub.text_generation(
-                text,
-                model=f"{self._url}/generate_stream",
-                stream=True,
-                details=True,
-                return_full_text=False,
-                **parameters,
-            )
-            async for frame in frames:
+            lines = await hub.stream(f"{self._url}/generate_stream", text, parameters)
+            async for line in lines:
+                frame = frame_of(line)
+                if frame is None:
+                    continue
                 tokens.append(parse.token(frame))
                 yield tokens[-1]
                 finish = parse.finish(frame, tokens)
                 if finish is not None:
-                    await _drain(frames)
+                    await _drain(lines)
                     break
         if finish is not None:
             yield constrained.read(finish) if constrained else finish
@@ -264,13 +261,13 @@ class TGIDriver:
     # --- HTTP -------------------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _hub(self, prompt: Prompt) -> AsyncIterator[AsyncInferenceClient]:
+    async def _hub(self, prompt: Prompt) -> AsyncIterator[HubClient]:
         """A client for one call; leaving it closes the call's stream, and with it the generation.
 
         The token is a stand-in: without one the hub's client reads the user's own from disk and sends it to the engine.
         """
         headers = {"authorization": None, **self._key, **prompt.trace}
-        client = AsyncInferenceClient(
+        client = HubClient(
             base_url=self._url,
             token="unused",  # noqa: S106  # no secret
             headers=cast("dict[str, str]", headers),
