@@ -274,6 +274,9 @@ class Settings(BaseSettings):
     scheduler_url: str = Field("", description="Redis of the ready sets; empty: redis_url.")
     stream_url: str = Field("", description="Redis of the token streams; empty: redis_url.")
     engine_url: str = Field("", description="http://host:port of a TGI server (or the local engine).")
+    engine_model: str = Field(
+        "", description="GGUF file that the engine of `aios up` loads; empty: the small model of the local extra."
+    )
     agents_path: str = Field("", description="Folders (os.pathsep between them) with programs of your own.")
     embedder: str = Field(
         "minilm", description="`minilm` (int8 ONNX), `openai` (see [memory]) or `hashing` (no meaning)."

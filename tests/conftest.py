@@ -17,7 +17,7 @@ from aios.local.stack import Services
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KEPT = ("AIOS_TEST_", "AIOS_REFERENCE_DIR", "AIOS_TGI_URL")
+KEPT = ("AIOS_TEST_", "AIOS_REFERENCE_DIR", "AIOS_LIVE_TGI_")
 
 
 class Urls(Protocol):

@@ -71,10 +71,11 @@ def flower() -> tuple[str, ...]:
     return celery("flower", f"--conf={app_dir() / 'config' / 'flowerconfig.py'}")
 
 
-def engine(data_dir: Path, *, backend: str, port: int, slots: int) -> tuple[str, ...]:
-    """The local engine."""
+def engine(data_dir: Path, *, backend: str, port: int, slots: int, model: str = "") -> tuple[str, ...]:
+    """The local engine; without a model's file it loads the small one of the local extra."""
     where = ("--host", "127.0.0.1", "--port", str(port), "--data-dir", str(data_dir / "engine"))
-    return (sys.executable, "-m", "aios.local.engine", "--backend", backend, "--slots", str(slots), *where)
+    which = ("--model-path", model) if model else ()
+    return (sys.executable, "-m", "aios.local.engine", "--backend", backend, "--slots", str(slots), *where, *which)
 
 
 def migrate() -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import secrets
 import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -21,7 +22,6 @@ from aios.settings import app_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from aios.settings import Settings
 
@@ -86,7 +86,9 @@ def _engine(plan: Plan) -> Iterator[Process]:
     if not url:
         port = ports.free_port()
         url = f"http://{ports.LOOPBACK}:{port}"
-        argv = commands.engine(plan.data_dir, backend=plan.backend, port=port, slots=plan.settings.llm.slots)
+        model = plan.settings.engine_model and str(Path(plan.settings.engine_model).absolute())  # it runs elsewhere
+        slots = plan.settings.llm.slots
+        argv = commands.engine(plan.data_dir, backend=plan.backend, port=port, slots=slots, model=model)
         yield Process(
             name="engine",
             argv=argv,

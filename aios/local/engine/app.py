@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aios.errors import Misconfigured
 from aios.local.engine import answer, chat, completions, control, description, native, replay, slicing, tokens
 from aios.local.engine.bodies import (
     ChatBody,
@@ -45,6 +46,9 @@ def application(engine: Engine) -> Starlette:
         del app
         try:
             await engine.backend.start()
+        except Misconfigured as error:
+            engine.unstarted = error
+            raise
         except Exception:
             _log.exception("the engine's backend does not start")
             raise

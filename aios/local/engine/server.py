@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from aios.errors import Misconfigured
-from aios.local.engine import control
+from aios.local.engine import control, gguf
 from aios.local.engine.app import application
 from aios.local.engine.call_log import CallLog
 from aios.local.engine.engine import Engine
@@ -31,7 +31,11 @@ _BACKLOG = 2048
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        Misconfigured: it cannot start.
+    """
     log = CallLog(path=options.log)
     engine = Engine(
         backend=_backend(options),
@@ -55,7 +59,12 @@ def serve(options: argparse.Namespace) -> None:
             timeout_graceful_shutdown=2,
         )
         server = _Announced(config, line=f"listening on http://{host}:{port}")
-        server.run(sockets=[listening])
+        try:
+            server.run(sockets=[listening])
+        except SystemExit:  # uvicorn's answer to a start that failed
+            if engine.unstarted is None:
+                raise
+            raise engine.unstarted from None
     log.close()
 
 
@@ -93,7 +102,7 @@ def _backend(options: argparse.Namespace) -> Backend:
     if options.backend == "llama":
         model = options.model_path or packaged_model()
         if not model.is_file():
-            raise Misconfigured(f"no model file at {model}", "name a GGUF file by --model-path")
+            raise Misconfigured(f"no model file at {model}", gguf.REMEDY)
         room = Room(options.state_megabytes * 1_000_000, options.state_seconds)
         return Llama(model=model, slots=options.slots, context=options.context, data_dir=options.data_dir, room=room)
     timing = Timing(

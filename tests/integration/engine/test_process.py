@@ -12,6 +12,8 @@ import time
 import httpx
 import pytest
 
+from aios.local.engine.llama_server import packaged_model
+
 from .conftest import engine
 
 
@@ -43,12 +45,16 @@ def test_a_missing_file_is_one_clear_line(arguments):
     assert "/nowhere" in ended.stderr
 
 
-def test_a_file_that_is_no_model_is_said(tmp_path):
+def test_a_model_of_which_a_part_is_missing_ends_with_one_clear_line(tmp_path):
     model = tmp_path / "model.gguf"
-    model.write_text("no model")
+    with packaged_model().open("rb") as whole:
+        model.write_bytes(whole.read(5_000_000))
     ended = start("--backend", "llama", "--model-path", str(model))
-    assert ended.returncode != 0
-    assert "is no GGUF file" in ended.stderr
+    assert ended.returncode == 1
+    *before, last = ended.stderr.splitlines()
+    assert not [line for line in before if "Traceback" in line or "File " in line]  # llama.cpp may have said something
+    assert last.startswith(f"aios engine: llama.cpp cannot load {model} ")
+    assert last.endswith("; name a whole GGUF file by --model-path or AIOS_ENGINE_MODEL")
 
 
 def test_a_stop_does_not_wait_for_ever_for_open_calls(tmp_path):

@@ -46,6 +46,13 @@ def test_every_server_without_a_url_is_started_before_what_uses_it(tmp_path: Pat
     assert (first.name, first.server) == ("valkey", True)
 
 
+def test_the_engine_loads_the_model_that_the_settings_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = {**URLS, "engine_url": "", "engine_model": "my.gguf"}
+    argv = next(iter(parts(Published(tmp_path, **given).plan))).argv
+    assert argv[argv.index("--model-path") + 1] == str(tmp_path / "my.gguf")
+
+
 def test_workers_serve_one_pool_each_and_know_their_system(tmp_path: Path) -> None:
     workers = [process for process in parts(Published(tmp_path, **URLS).plan) if process.pool]
     assert [worker.pool for worker in workers] == list(commands.POOLS)
