@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 
 from aios.db.hot import Hot
-from aios.db.tables import contexts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,62 +26,56 @@ _KNOWN = Hot(
     )
 )
 
+GROWN = f"""
+    grown AS (
+        INSERT INTO contexts (digest, parent, messages, length)
+        SELECT decode(d.digest, 'hex'), decode(d.parent, 'hex'), d.messages, d.length
+        FROM closed, json_to_recordset(:deltas) AS d (digest text, parent text, messages jsonb, length integer)
+        ON CONFLICT (digest) DO UPDATE SET used_at = clock_timestamp() WHERE contexts.{_STALE}
+    )
+"""  # noqa: S608  # fragments of ours; values are bound
+"""Stores deltas, each digest once, if `closed` has a row; nothing happens to a conversation that is already there."""
+
 _USE = text("UPDATE contexts SET used_at = clock_timestamp() WHERE digest = :digest RETURNING 1")
 
-_MESSAGES = Hot(
-    text(
-        """
+CONVERSATION = """
     WITH RECURSIVE chain AS (
-        SELECT parent, messages, length FROM contexts WHERE digest = :digest
+        SELECT parent, messages, length FROM contexts WHERE digest = {digest}
         UNION ALL
         SELECT c.parent, c.messages, c.length FROM contexts c JOIN chain ON c.digest = chain.parent
     )
-    SELECT messages FROM chain ORDER BY length
-    """
-    )
-)
+    SELECT jsonb_agg(messages ORDER BY length) FROM chain
+"""
+"""Selects the deltas of a conversation, for `joined`."""
 
 
-def store(tx: Transaction, messages: Sequence[JsonObject], prefixes: Sequence[bytes]) -> bytes:
-    """Store what is new of a conversation as one delta; gives the digest of the whole.
+def delta(
+    tx: Transaction, messages: Sequence[JsonObject], prefixes: Sequence[bytes], *, known: bytes | None = None
+) -> JsonObject | None:
+    """What of a conversation is to be stored yet, as a row for `GROWN`; None: it is all there.
 
     Args:
-        tx: the transaction to do it in.
+        tx: where to look for what is stored of it.
         messages: the conversation.
         prefixes: the digest of each of its prefixes, shortest first.
+        known: one of them that is stored for as long as it is needed: nothing is looked up.
     """
-    known = _longest_known(tx, prefixes[-_RECENT:]) or _longest_known(tx, prefixes[:-_RECENT])
+    if known is None:
+        known = _longest_known(tx, prefixes[-_RECENT:]) or _longest_known(tx, prefixes[:-_RECENT])
     start = prefixes.index(known) + 1 if known else 0
-    if start < len(messages):
-        append(tx, messages[start:], parent=known, digest=prefixes[-1], length=len(messages))
-    return prefixes[-1]
+    if start == len(messages):
+        return None
+    return {
+        "digest": prefixes[-1].hex(),
+        "parent": known.hex() if known else None,
+        "messages": list(messages[start:]),
+        "length": len(messages),
+    }
 
 
-def append(
-    tx: Transaction, messages: Sequence[JsonObject], *, parent: bytes | None, digest: bytes, length: int | None = None
-) -> None:
-    """Store one delta; nothing happens when the same conversation is already there.
-
-    Args:
-        tx: the transaction to do it in.
-        messages: what is added to `parent`.
-        parent: digest of the context it is added to; None for a new conversation.
-        digest: digest of the conversation with them.
-        length: messages in all; None: the parent's and these.
-    """
-    total = length
-    if total is None:
-        found = tx.execute(text("SELECT length FROM contexts WHERE digest = :parent"), {"parent": parent}).scalar()
-        total = int(found or 0) + len(messages)
-    row = {"digest": digest, "parent": parent, "messages": list(messages), "length": total}
-    use = {"used_at": text("clock_timestamp()")}
-    where = text(f"contexts.{_STALE}")
-    tx.execute(insert(contexts).values(row).on_conflict_do_update(index_elements=["digest"], set_=use, where=where))
-
-
-def load(tx: Transaction, digest: bytes) -> list[JsonObject]:
-    """The whole conversation."""
-    return [message for delta in _MESSAGES.all(tx, {"digest": digest}) for message in delta["messages"]]
+def joined(deltas: list[list[JsonObject]] | None) -> list[JsonObject]:
+    """The messages of a conversation's deltas."""
+    return [message for delta in deltas or [] for message in delta]
 
 
 def _longest_known(tx: Transaction, digests: Sequence[bytes]) -> bytes | None:

@@ -6,6 +6,7 @@ the new requests, their syscalls and the child agents.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, text
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from aios.kernel.values import Json, JsonObject
 
 _ENTRIES = """
-    SELECT r.seq, r.label, r.digest, r.pending, r.settled, s.state, s.error,
+    SELECT r.seq, r.label, r.digest, r.pending, r.settled, s.state, s.error, s.context,
            CASE WHEN c.digest IS NULL THEN s.result
                 ELSE s.result || jsonb_build_object('message', c.messages -> -1, 'usage', s.usage, 'core', s.core)
            END AS result
@@ -70,8 +71,8 @@ _END = f"""
     WHERE {_MINE} RETURNING id, state, false AS again
 """  # noqa: S608  # fragments of ours; values are bound
 
-_ASKED = """
-    , asked AS (
+_ASKED = f"""
+    , {contexts.GROWN}, asked AS (
         INSERT INTO requests (id, agent_id, generation, seq, label, digest, pending, settled)
         SELECT r.id, closed.id, :generation, r.seq, r.label, decode(r.digest, 'hex'), r.pending, r.settled
         FROM closed, json_to_recordset(:requests) AS r
@@ -87,7 +88,7 @@ _ASKED = """
             (id uuid, request_id uuid, position smallint, pool text, op text, effect text, payload jsonb, prompt text,
              state text, priority smallint, seconds real, limit_key text, tokens integer, waits_for uuid, delay float)
     )
-"""
+"""  # noqa: S608  # fragments of ours; values are bound
 
 _CHILDREN = """
     , spawned AS (
@@ -119,9 +120,8 @@ _GUARDED = """
 
 def _statement(close: str, *more: str) -> Hot:
     whole = text(f"WITH closed AS ({close}) {' '.join(more)} SELECT * FROM closed")  # noqa: S608  # fragments of ours
-    names = [
-        name for name in ("requests", "syscalls", "spawned", "questions", "notes", "task") if f":{name}" in whole.text
-    ]
+    json = ("deltas", "requests", "syscalls", "spawned", "questions", "notes", "task")
+    names = [name for name in json if f":{name}" in whole.text]
     nullable = [name for name in ("result", "error") if f":{name}" in whole.text]
     return Hot(
         whole.bindparams(
@@ -180,6 +180,8 @@ def load(tx: Transaction, agent: UUID, *, generation: int, only: Sequence[str] |
             known = entries[seq] = _entry(row)
         if row["state"] == SyscallState.DONE:
             known.results.append(row["result"])
+            if row["context"] is not None:
+                entries[seq] = replace(known, context=row["context"])
         elif row["error"] is not None and known.error is None:
             entries[seq] = Entry(known.digest, known.label, error=from_json(row["error"]))
         elif row["state"] is not None and known.error is None:
@@ -187,8 +189,18 @@ def load(tx: Transaction, agent: UUID, *, generation: int, only: Sequence[str] |
     return entries
 
 
-def record(tx: Transaction, driven: Driven, progress: Progress, *, version: str) -> Recorded | None:
-    """Write what a drive came to, in one statement; None when the drive is stale and nothing was written."""
+def record(
+    tx: Transaction, driven: Driven, progress: Progress, *, version: str, entries: dict[str, Entry]
+) -> Recorded | None:
+    """Write what a drive came to, in one statement; None when the drive is stale and nothing was written.
+
+    Args:
+        tx: the transaction to do it in.
+        driven: the drive.
+        progress: what it came to.
+        version: of its program.
+        entries: the journal that it went by.
+    """
     issued = [] if isinstance(progress.outcome, Continued) else progress.issued
     values: JsonObject = {
         "id": driven.id,
@@ -204,8 +216,9 @@ def record(tx: Transaction, driven: Driven, progress: Progress, *, version: str)
     values |= more
     chains: list[list[Link]] = []
     if issued:
-        requests, syscalls, chains = _rows(tx, driven, issued)
-        values |= {"generation": driven.generation, "requests": requests, "syscalls": syscalls}
+        requests, syscalls, chains = _rows(driven, issued)
+        deltas = _deltas(tx, issued, entries)
+        values |= {"generation": driven.generation, "requests": requests, "syscalls": syscalls, "deltas": deltas}
     if progress.children:
         values["spawned"] = list(progress.children)
     questions = _questions(issued, values.get("syscalls", []))
@@ -243,9 +256,7 @@ def _entry(row: Mapping[str, Any]) -> Entry:
     return Entry(bytes(row["digest"]), row["label"], results=results)
 
 
-def _rows(
-    tx: Transaction, driven: Driven, issued: Sequence[Issued]
-) -> tuple[list[JsonObject], list[JsonObject], list[list[Link]]]:
+def _rows(driven: Driven, issued: Sequence[Issued]) -> tuple[list[JsonObject], list[JsonObject], list[list[Link]]]:
     requests: list[JsonObject] = []
     syscalls: list[JsonObject] = []
     chains: list[list[Link]] = []
@@ -253,7 +264,7 @@ def _rows(
         request = new_id()
         requests.append(_request_row(item, request))
         calls = [new_id() for _ in item.plan]
-        prompt = _prompt(tx, item)
+        prompt = item.prefixes[-1].hex() if item.prefixes else None
         for position, (call, made) in enumerate(zip(item.plan, calls, strict=True)):
             place = {"id": str(made), "request_id": str(request), "position": position, "priority": driven.priority}
             syscalls.append(place | _syscall_row(call, prompt=prompt))
@@ -292,10 +303,16 @@ def _request_row(item: Issued, request: UUID) -> JsonObject:
     }
 
 
-def _prompt(tx: Transaction, item: Issued) -> str | None:
-    if not item.request.messages or not item.plan:
-        return None
-    return contexts.store(tx, item.request.messages, item.prefixes).hex()
+def _deltas(tx: Transaction, issued: Sequence[Issued], entries: dict[str, Entry]) -> list[JsonObject]:
+    """What is new of the conversations that are asked about, each once: most go on from a reply in the journal."""
+    found: dict[bytes, JsonObject | None] = {}
+    for item in issued:
+        said, prefixes = item.request.messages, item.prefixes
+        if item.plan and said and prefixes[-1] not in found:
+            stored = set(prefixes)
+            known = next((entry.context for entry in reversed(entries.values()) if entry.context in stored), None)
+            found[prefixes[-1]] = contexts.delta(tx, said, prefixes, known=known)
+    return [delta for delta in found.values() if delta is not None]
 
 
 def _syscall_row(call: Call, *, prompt: str | None) -> JsonObject:

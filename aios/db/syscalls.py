@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _CLAIM = Hot(
     text(
-        """
+        f"""
     WITH claimed AS (
         UPDATE syscalls s
         SET state = 'running', claim_token = :token, incarnation = :incarnation, attempt = s.attempt + 1,
@@ -45,10 +45,11 @@ _CLAIM = Hot(
         FROM syscalls e LEFT JOIN contexts c ON c.digest = e.context
         WHERE claimed.position > 0 AND e.request_id = claimed.request_id AND e.position < claimed.position
     ) AS earlier,
+        CASE WHEN claimed.prompt IS NOT NULL THEN ({contexts.CONVERSATION.format(digest="claimed.prompt")}) END AS messages,
         -- flushed before anything is asked of the world outside; memory and storage happen here, with the result
         CASE WHEN claimed.pool IN ('memory', 'storage') THEN set_config('synchronous_commit', 'off', true) END
     FROM claimed
-    """
+    """  # noqa: S608  # fragments of ours; values are bound
     )
 )
 
@@ -155,7 +156,6 @@ def claim(tx: Transaction, syscall: UUID, *, token: UUID, incarnation: UUID) -> 
     row = _CLAIM.first(tx, {"id": syscall, "token": token, "incarnation": incarnation})
     if row is None:
         return None
-    prompt = None if row["prompt"] is None else bytes(row["prompt"])
     return Claimed(
         id=row["id"],
         agent_id=row["agent_id"],
@@ -173,10 +173,10 @@ def claim(tx: Transaction, syscall: UUID, *, token: UUID, incarnation: UUID) -> 
         root_id=row["root_id"],
         seconds_left=row["seconds"],
         age_seconds=float(row["age"]),
-        prompt=prompt,
+        prompt=row["prompt"],
         earlier=row["earlier"] or [],
         approval=row["approval"],
-        messages=contexts.load(tx, prompt) if prompt is not None else [],
+        messages=contexts.joined(row["messages"]),
     )
 
 

@@ -44,13 +44,18 @@ _EVICTIONS = 100  # a program that answers this many evictions with another requ
 
 @dataclass(frozen=True)
 class Entry:
-    """What the journal holds for one request: open, or settled with results or an error."""
+    """What the journal holds for one request: open, or settled with results or an error.
+
+    Attributes:
+        context: digest of the conversation with the reply, stored for as long as the journal.
+    """
 
     digest: bytes
     label: str
     open: bool = False
     results: list[Json] = field(default_factory=list)
     error: AiosError | None = None
+    context: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,7 @@ class Drive:
 
     def _record(self, driven: Driven, progress: Progress, live: Live) -> list[Bell]:
         """Write what the drive came to; a program that waits for more is kept, one whose drive was in vain is not."""
-        bells, written = self._write(driven, progress)
+        bells, written = self._write(driven, progress, live)
         if progress.outcome is None and live.entries:
             if written:
                 live.note(driven, progress.issued)
@@ -241,11 +241,12 @@ class Drive:
                 self.live.drop(live)
         return bells
 
-    def _write(self, driven: Driven, progress: Progress) -> tuple[list[Bell], bool]:
+    def _write(self, driven: Driven, progress: Progress, live: Live) -> tuple[list[Bell], bool]:
         """The bells of what follows, and whether anything was written: not if the drive is stale, or to be done again."""
         failed = isinstance(progress.outcome, Raised)
         with self.database.transaction() if failed else self.database.statement() as tx:
-            recorded = journal.record(tx, driven, progress, version=self.programs[driven.program].version)
+            version = self.programs[driven.program].version
+            recorded = journal.record(tx, driven, progress, version=version, entries=live.entries)
             if recorded is None and agents.give_back(tx, driven):  # the access rules changed since: decide again
                 return [agent_bell(driven.id, priority=driven.priority, payer=driven.payer)], False
             if recorded is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, text
+from sqlalchemy import JSON, bindparam, insert, text
 
 from aios.db import contexts, retention, schema
 from aios.db.tables import agents, checkpoints, memories, requests, schedule_runs, schedules, syscalls
@@ -53,12 +53,29 @@ def add_agent(
     return agent
 
 
+def store_context(tx, said, prefixes) -> bytes:
+    """Store a conversation as the end of a drive does."""
+    new = contexts.delta(tx, said, prefixes)
+    tx.execute(
+        text(f"WITH closed AS (SELECT 1), {contexts.GROWN} SELECT 1").bindparams(bindparam("deltas", type_=JSON)),
+        {"deltas": [] if new is None else [new]},
+    )
+    return prefixes[-1]
+
+
+def conversation(tx, digest: bytes) -> list[dict]:
+    """Read it as the claim of a chat does."""
+    return contexts.joined(
+        tx.execute(text(contexts.CONVERSATION.format(digest=":digest")), {"digest": digest}).scalar()
+    )
+
+
 def add_call(database: Database, agent: UUID, messages: list[str]) -> UUID:
     """A chat of an agent: a request, its syscall with the conversation, and a checkpoint."""
     request, call = new_id(), new_id()
     said = [{"role": "user", "content": message} for message in messages]
     with database.transaction() as tx:
-        prompt = contexts.store(tx, said, Chains().digests(said)) if said else None
+        prompt = store_context(tx, said, Chains().digests(said)) if said else None
         tx.execute(
             insert(requests).values(
                 id=request, agent_id=agent, generation=0, seq=str(request), label="chat", digest=b"", pending=0
@@ -197,7 +214,7 @@ def test_contexts_that_only_pruned_agents_reached_go_and_shared_ones_stay(databa
     assert prune(database, older_than=MONTH).contexts == 1
     with database.transaction() as tx:
         prompt = tx.execute(text("SELECT prompt FROM syscalls WHERE id = :id"), {"id": kept}).scalar_one()
-        assert [message["content"] for message in contexts.load(tx, prompt)] == ["system", "a", "c"]
+        assert [message["content"] for message in conversation(tx, prompt)] == ["system", "a", "c"]
 
 
 def test_young_contexts_stay_with_all_they_are_built_upon(database: Database) -> None:
@@ -242,11 +259,11 @@ def test_a_context_being_used_again_is_passed_over_and_one_being_swept_is_stored
     said = [{"role": "user", "content": text_} for text_ in ("system", "a")]
     prefixes = Chains().digests(said)
     with database.transaction() as tx:
-        contexts.store(tx, said, prefixes)
+        store_context(tx, said, prefixes)
     age(database, "contexts", "used_at")
     dead, before = marked(database)
     with database.transaction() as user:
-        contexts.store(user, said, prefixes)
+        store_context(user, said, prefixes)
         with database.transaction() as sweeper:
             assert retention.sweep_contexts(sweeper, dead, before=before) == 0
     age(database, "contexts", "used_at")
@@ -255,7 +272,7 @@ def test_a_context_being_used_again_is_passed_over_and_one_being_swept_is_stored
 
     def store() -> None:
         with database.transaction() as tx:
-            stored.append(contexts.store(tx, said, prefixes))
+            stored.append(store_context(tx, said, prefixes))
 
     with database.transaction() as sweeper:
         assert retention.sweep_contexts(sweeper, dead, before=before) == 1
@@ -265,7 +282,7 @@ def test_a_context_being_used_again_is_passed_over_and_one_being_swept_is_stored
         assert user_thread.is_alive()  # it waits for the sweeper, and for nothing but this one batch
     user_thread.join(5)
     with database.transaction() as tx:
-        assert contexts.load(tx, stored[0]) == said
+        assert conversation(tx, stored[0]) == said
 
 
 def test_an_equal_blob_being_written_again_is_kept(database: Database) -> None:
@@ -336,6 +353,6 @@ def test_whatever_goes_every_conversation_that_stays_is_whole(
     with database.transaction() as tx:
         for call, messages in kept.items():
             prompt = tx.execute(text("SELECT prompt FROM syscalls WHERE id = :id"), {"id": call}).scalar_one()
-            assert [message["content"] for message in contexts.load(tx, prompt)] == messages
+            assert [message["content"] for message in conversation(tx, prompt)] == messages
     prefixes = {tuple(messages[:size]) for messages in kept.values() for size in range(1, len(messages) + 1)}
     assert count(database, "contexts") <= len(prefixes)
