@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from aios.db.session import Database, Transaction
     from aios.kernel.ports import Boundary, Claimed
 
-_LOAD = text("SELECT slice, tokens, lengths, text, state_ref FROM checkpoints WHERE syscall_id = :id ORDER BY slice")
+_LOAD = text(
+    "SELECT slice, attempt, tokens, lengths, text, state_ref FROM checkpoints WHERE syscall_id = :id ORDER BY slice"
+)
 
 _SAVE = text(
     """
@@ -50,7 +52,8 @@ def load(tx: Transaction, syscall: UUID) -> Partial | None:
     tokens: list[Token] = []
     for row in rows:
         tokens += _tokens(row, first=len(tokens) + 1)
-    return Partial(rows[-1].slice, tuple(tokens), rows[-1].state_ref) if rows else None
+    claims = len({row.attempt for row in rows})
+    return Partial(rows[-1].slice, tuple(tokens), rows[-1].state_ref, claims) if rows else None
 
 
 def save(tx: Transaction, call: Claimed, boundary: Boundary) -> bool:

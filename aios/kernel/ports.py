@@ -146,6 +146,7 @@ class Finish:
     tool_calls: tuple[ToolCall, ...] = ()
     token_ids: tuple[int, ...] = ()
     core: str = ""  # which of several cores it came from
+    resume: Literal["kv", "rerun"] = "rerun"  # how it would have gone on after a cut
 
 
 @dataclass(frozen=True)

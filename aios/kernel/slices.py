@@ -28,11 +28,13 @@ class Partial:
         slice: how many slices it has.
         tokens: all of them.
         state: the KV state there, as its engine names it; None: there is none to go on from.
+        claims: how many claims of its syscall have added to it.
     """
 
     slice: int
     tokens: tuple[Token, ...]
     state: JsonObject | None
+    claims: int = 1
 
 
 @dataclass(frozen=True)

@@ -35,15 +35,11 @@ log = logger(__name__)
 
 
 class Generated(NamedTuple):
-    """A generation's end, the model that it came from, and what that was not shown of the conversation.
-
-    `resume` is how it would have gone on after a cut: `kv`, `rerun` or `none`.
-    """
+    """A generation's end, the model that it came from, and what that was not shown of the conversation."""
 
     finish: Finish
     core: str
     dropped: Dropped | None = None
-    resume: str = "rerun"
 
 
 class LLMExecutor:
@@ -120,7 +116,7 @@ class LLMExecutor:
             self._sink.end(call.id, call.attempt, "again" if error.retried else "failed", feed.rest)
             raise
         self._sink.end(call.id, call.attempt, "done", feed.rest)
-        told = outcome(generated, slices=journey.slices if journey and generated.resume == "kv" else 0)
+        told = outcome(generated, way=journey.told(generated.finish) if journey else {})
         return self._settled(journey, told) if journey is not None and journey.kept else told
 
     def _settled(self, journey: Journey, told: Outcome) -> Outcome:
@@ -150,10 +146,8 @@ class LLMExecutor:
                     reply_tokens=self._settings.max_tokens,
                 )
                 finish = await self._answer(fitted.prompt, feed.add, journey)
-                info = await self._driver.info()
-                core = finish.core or self._settings.model or info.model
-                resume = "rerun" if info.resume == "kv" and journey is None else info.resume
-                return Generated(as_meant(finish, prompt), core, fitted.dropped, resume)
+                core = finish.core or self._settings.model or (await self._driver.info()).model
+                return Generated(as_meant(finish, prompt), core, fitted.dropped)
         except TimeoutError as error:
             raise SyscallExpired(f"{call.pool}.{call.op}", round(seconds, 3)) from error
 
@@ -193,15 +187,13 @@ def without_stop(finish: Finish, stops: Sequence[str]) -> Finish:
     return finish if match is None else replace(finish, text=finish.text[: match.start], reason="stop_sequence")
 
 
-def outcome(generated: Generated, *, slices: int = 0) -> Outcome:
-    """What the journal keeps of a generation: the message goes into the context, the rest is the result."""
+def outcome(generated: Generated, *, way: JsonObject) -> Outcome:
+    """What the journal keeps of a generation: the message goes into the context, the rest, its way included, is the result."""
     finish = generated.finish
     message: JsonObject = {"role": "assistant", "content": clean(finish.text)}
     if finish.tool_calls:
         message["tool_calls"] = [call.to_json() for call in finish.tool_calls]
-    result: JsonObject = {"finish_reason": finish.reason, "resume": generated.resume}
-    if slices:
-        result["slices"] = slices
+    result: JsonObject = {"finish_reason": finish.reason, "resume": finish.resume, **way}
     if generated.dropped is not None:
         result["context"] = asdict(generated.dropped)
     return Outcome(result=result, message=message, usage=finish.usage, core=generated.core)

@@ -18,6 +18,7 @@ from aios.kernel.ports import CoreInfo, Finish, Token
 from aios.llm import parse, spoken
 from aios.llm.connection import Connection, guard
 from aios.llm.openai_faults import translated
+from aios.llm.sliced import begin_anew
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -77,6 +78,7 @@ class OpenAIDriver:
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[Token | Finish, None]:
         """Pieces of text as they come, then one `Finish`. The interface tells no ids of tokens."""
+        begin_anew(prompt, core=self.name)
         draft, names = parse.ChatDraft(), spoken.names(prompt.messages, prompt.tools)
         with translated(self.name, seconds=self._settings.token_seconds):
             guard(prompt.valid)

@@ -23,6 +23,7 @@ from aios.llm.faults import DEFAULT_RETRY_SECONDS
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
+    from aios.kernel.ports import Prompt
     from aios.kernel.slices import Slicing
     from aios.kernel.values import Json, JsonObject
 
@@ -151,8 +152,7 @@ class Sliced:
         ids, done = self._end["ids"], self._done
         if not ids:
             raise EngineFailed(self._asked.core, "a slice without a token")
-        state = self._end["state"] and {"core": self._asked.core, **self._end["state"]}
-        self._done = Partial(done.slice + 1, joined(done.tokens, self._fresh, ids), state)
+        self._done = Partial(done.slice + 1, joined(done.tokens, self._fresh, ids), self._end["state"])
         return len(ids)
 
     def _show(self, tokens: list[Token]) -> list[Token]:
@@ -167,12 +167,23 @@ class Sliced:
             reason=parse.REASONS[reason or "length"],
             usage=Usage(self._prompt_tokens, len(tokens)),
             token_ids=tuple(token.id for token in tokens),
+            resume="kv",
         )
 
     def _raise_for(self, event: JsonObject) -> None:
         """Raise what an event says that went wrong."""
         if "error" in event:
             raise failure(self._asked.core, event)
+
+
+def begin_anew(prompt: Prompt, *, core: str) -> None:
+    """Let a core that keeps no states answer what begins.
+
+    Raises:
+        StateLost: it is to go on from a state.
+    """
+    if prompt.slicing is not None and prompt.slicing.done is not None:
+        raise StateLost(core, "it keeps none")
 
 
 def failure(core: str, said: JsonObject) -> AiosError:

@@ -15,7 +15,8 @@ from aios.kernel.slices import Partial, Slicing
 from aios.log import logger
 
 if TYPE_CHECKING:
-    from aios.kernel.ports import Boundary, Checkpoints, Claimed, Prompt, Rivals
+    from aios.kernel.ports import Boundary, Checkpoints, Claimed, Finish, Prompt, Rivals
+    from aios.kernel.values import JsonObject
 
 log = logger(__name__)
 
@@ -31,6 +32,7 @@ class Journey:
         last: the last boundary that it passed.
         began: by the monotonic clock.
         kept: there are checkpoints of it.
+        lost: what had come before its state was lost, and it began again.
     """
 
     call: Claimed
@@ -39,6 +41,7 @@ class Journey:
     last: Partial | None
     began: float
     kept: bool = False
+    lost: Partial | None = None
 
     @property
     def slices(self) -> int:
@@ -58,7 +61,21 @@ class Journey:
 
     def again(self) -> None:
         """Begin at the first token."""
-        self.done = self.last = None
+        self.lost, self.done, self.last = self.done, None, None
+
+    def told(self, finish: Finish) -> JsonObject:
+        """What the journal keeps of the way that ended so: slices, how often it went on from a kept state, how it began again.
+
+        `again` is `rerun` if the tokens that were lost came once more, else `inexact`: another core has answered, which draws
+        otherwise. What was not in slices says nothing of them.
+        """
+        said: JsonObject = {"slices": self.slices} if finish.resume == "kv" else {}
+        if self.done is not None:
+            said["switches"] = self.done.claims
+        if self.lost is not None:
+            ids = tuple(token.id for token in self.lost.tokens)
+            said["again"] = "rerun" if finish.token_ids[: len(ids)] == ids else "inexact"
+        return said
 
 
 class Slicer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from aios.errors import AiosError, EngineRefused, StateLost
@@ -68,14 +69,14 @@ class FakeDriver:
             words = _pieces(said) if isinstance(said, str) else [said.name]
             limit = prompt.sampling.max_tokens or len(words)
             tokens = [Token(i, _word_id(word), word) for i, word in enumerate(words[:limit], start=1)]
+            said_before = self._goes_on(prompt.slicing)
             slicing = prompt.slicing if self.resume == "kv" else None
-            said_before = self._goes_on(slicing)
             for token in tokens:
                 await asyncio.sleep(self.token_seconds if token.index > said_before else 0)
                 yield token
                 if slicing and said_before < token.index < len(tokens) and token.index % slicing.tokens == 0:
                     yield self._boundary(tokens[: token.index], slicing)
-            yield _finish(said, tokens, cut=limit < len(words))
+            yield replace(_finish(said, tokens, cut=limit < len(words)), resume="kv" if slicing else "rerun")
         finally:
             self.open -= 1
 
@@ -83,7 +84,7 @@ class FakeDriver:
         done = slicing.done if slicing else None
         if done is None:
             return 0
-        if done.state is None or self.states.get(done.state["id"]) != len(done.tokens):
+        if self.resume != "kv" or done.state is None or self.states.get(done.state["id"]) != len(done.tokens):
             raise StateLost(self.name, "no such state")
         return len(done.tokens)
 

@@ -18,12 +18,12 @@ class FakeCheckpoints:
     """`Checkpoints` in memory.
 
     Attributes:
-        slices: by syscall, the tokens and the state of each slice.
+        slices: by syscall, the tokens and the state of each slice, and the attempt that kept it.
         owners: by syscall, the claim that may write; a syscall without one is its writer's.
     """
 
     def __init__(self) -> None:
-        self.slices: dict[UUID, dict[int, tuple[tuple[Token, ...], JsonObject | None]]] = {}
+        self.slices: dict[UUID, dict[int, tuple[tuple[Token, ...], JsonObject | None, int]]] = {}
         self.owners: dict[UUID, UUID] = {}
 
     def load(self, call: Claimed) -> Partial | None:
@@ -32,7 +32,8 @@ class FakeCheckpoints:
         if not kept:
             return None
         last = max(kept)
-        return Partial(last, tuple(token for number in sorted(kept) for token in kept[number][0]), kept[last][1])
+        tokens = tuple(token for number in sorted(kept) for token in kept[number][0])
+        return Partial(last, tokens, kept[last][1], claims=len({attempt for _, _, attempt in kept.values()}))
 
     def save(self, call: Claimed, boundary: Boundary) -> bool:
         """Keep a boundary, and forget those behind it; False when the claim is no longer its own."""
@@ -42,7 +43,7 @@ class FakeCheckpoints:
         kept = self.slices.setdefault(call.id, {})
         for later in [number for number in kept if number > partial.slice]:
             del kept[later]
-        kept[partial.slice] = (partial.tokens[len(partial.tokens) - boundary.fresh :], partial.state)
+        kept[partial.slice] = (partial.tokens[len(partial.tokens) - boundary.fresh :], partial.state, call.attempt)
         return True
 
     def clear(self, tx: Json, call: Claimed) -> None:

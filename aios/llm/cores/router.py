@@ -3,12 +3,15 @@
 A call that fails before its first token goes to the next core at once; afterwards it is given back to the scheduler, since a
 stream that was begun cannot begin again under the same attempt. Neither uses an attempt while another core is there. With a
 single core there is nothing to choose, and nothing is asked of Redis.
+
+A call in slices goes back to the core that has its state. Where that takes no calls, or has no slot before long, another one
+is asked: it goes on if it can read the state, as engines do that share their folder of states; else it has lost it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, cast
 
@@ -20,12 +23,11 @@ from aios.errors import (
     EngineTimeout,
     EngineUnreachable,
     Misconfigured,
-    StateLost,
     UnknownModel,
     did_you_mean,
 )
 from aios.kernel import routing
-from aios.kernel.ports import Finish, Forgets
+from aios.kernel.ports import Boundary, Finish, Forgets
 from aios.kernel.routing import CoreState, Origin
 from aios.llm.cores.door import Door, Wish
 from aios.llm.prompt import SYSCALL_HEADER
@@ -33,9 +35,10 @@ from aios.llm.prompt import SYSCALL_HEADER
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from aios.kernel.ports import Boundary, CoreInfo, Driver, Prompt, Token
+    from aios.kernel.ports import CoreInfo, Driver, Prompt, Token
     from aios.kernel.routing import Core
     from aios.kernel.values import JsonObject
+    from aios.llm.cores.door import Admitted
     from aios.llm.cores.drivers import Drivers
     from aios.llm.cores.registry import Registry
     from aios.llm.cores.states import CoreStates
@@ -70,8 +73,7 @@ class Router:
             way = self._ask(core, prompt)
         else:
             self._door.watch(cores)
-            whole = _whole(self.name, prompt)
-            way = self._ask_one_of(Wish(await self._choices(cores, whole)), whole)
+            way = self._ask_one_of(Wish(await self._choices(cores, prompt)), prompt)
         async with aclosing(way) as items:
             async for item in items:
                 yield item
@@ -105,10 +107,10 @@ class Router:
         return any(await asyncio.gather(*(self._drivers[core].healthy() for core in cores)))
 
     async def forget(self, state: JsonObject) -> None:
-        """Have a KV state deleted, wherever it is."""
+        """Have a KV state deleted by the core that has it."""
         for core in await self._registry.cores():
             driver = self._drivers[core]
-            if isinstance(driver, Forgets):
+            if core.name == state["core"] and isinstance(driver, Forgets):
                 await driver.forget(state)
 
     async def aclose(self) -> None:
@@ -152,7 +154,7 @@ class Router:
 
     async def _ask_one_of(self, wish: Wish, prompt: Prompt) -> AsyncGenerator[Token | Boundary | Finish, None]:
         while True:
-            at = await self._door.admit(wish)
+            at = await self._admitted(wish, _holder(prompt))
             begun = False
             try:
                 async with aclosing(self._ask(at.core, prompt, label=at.core.name)) as items:
@@ -171,6 +173,14 @@ class Router:
             finally:
                 self._door.release(at)
 
+    async def _admitted(self, wish: Wish, holder: str) -> Admitted:
+        """A slot: of the core that has the call's state, unless it takes no calls or has none for too long; then of any."""
+        holding = [core for group in wish.left for core in group if core.name == holder]
+        if holding:
+            with suppress(EngineUnreachable, EngineOverloaded):
+                return await self._door.admit(Wish([holding]))
+        return await self._door.admit(wish)
+
     async def _ask(
         self, core: Core, prompt: Prompt, *, label: str = ""
     ) -> AsyncGenerator[Token | Boundary | Finish, None]:
@@ -179,7 +189,13 @@ class Router:
         tokens = cast("AsyncGenerator[Token | Boundary | Finish, None]", self._drivers[core].generate(own))
         async with aclosing(tokens) as items:
             async for item in items:
-                yield replace(item, core=label) if isinstance(item, Finish) else item
+                match item:
+                    case Finish():
+                        yield replace(item, core=label)
+                    case Boundary():
+                        yield _held(item, core.name)
+                    case _:
+                        yield item
 
     async def _given_up(self, wish: Wish, prompt: Prompt, error: AiosError) -> AiosError:
         """What a call ends with whose core failed under way: at no cost, if another core can take it."""
@@ -189,17 +205,16 @@ class Router:
         return error if lost > _LOST_CALLS else EngineLost(*error.args)
 
 
-def _whole(name: str, prompt: Prompt) -> Prompt:
-    """The prompt without slices: a state that one core keeps is of no use to another.
+def _holder(prompt: Prompt) -> str:
+    """The name of the core that has the state that a generation goes on from; empty: there is none."""
+    done = prompt.slicing.done if prompt.slicing else None
+    return str(done.state.get("core", "")) if done and done.state else ""
 
-    Raises:
-        StateLost: it was to go on from such a state.
-    """
-    if prompt.slicing is None:
-        return prompt
-    if prompt.slicing.done is not None:
-        raise StateLost(name, "there are several cores now")
-    return replace(prompt, slicing=None)
+
+def _held(boundary: Boundary, core: str) -> Boundary:
+    """A boundary that says which core has its state."""
+    partial = boundary.partial
+    return replace(boundary, partial=replace(partial, state=partial.state and {**partial.state, "core": core}))
 
 
 def _active(cores: Sequence[Core]) -> list[Core]:

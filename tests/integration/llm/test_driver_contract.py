@@ -6,9 +6,10 @@ from contextlib import aclosing
 
 import pytest
 
-from aios.errors import EngineOverloaded
+from aios.errors import EngineOverloaded, StateLost
 from aios.kernel.chat import Sampling, ToolCall, ToolSpec
 from aios.kernel.ports import Finish, Prompt, Token
+from aios.kernel.slices import Partial, Slicing
 from aios.llm.openai import OpenAIDriver
 from aios.settings import LLMSettings
 from aios.testing import FakeDriver
@@ -100,6 +101,13 @@ class TestDriver:
         with pytest.raises(EngineOverloaded) as caught:
             ask(core(EngineOverloaded("x", 3.0)), HELLO)
         assert caught.value.args[1] == 3.0
+
+    def test_what_is_to_go_on_from_a_state_is_refused_where_none_are_kept(self, core):
+        done = Partial(1, (Token(1, 1, "one"),), {"id": "x", "digest": "x", "core": "other"})
+        begins, goes_on = (Prompt(text="Hello", slicing=Slicing(1, 1, state)) for state in (None, done))
+        assert ask(core("one two three"), begins)[1].text == "one two three"
+        with pytest.raises(StateLost):
+            ask(core("one two three"), goes_on)
 
     def test_a_generation_can_be_left_after_its_first_token(self, core):
         driver = core("one two three")

@@ -104,7 +104,7 @@ def test_who_is_interrupted_at_every_boundary_says_the_same_once_and_in_order(be
         call = again(call)
     outcome = b.executor.perform(call)
     assert outcome.message["content"] == WORDS
-    assert finish(outcome)["slices"] == 5
+    assert finish(outcome) == {"finish_reason": "stop", "resume": "kv", "slices": 5, "switches": 4}
     assert b.shown(call) == (WORDS, 0)
     assert [p.slicing.done and len(p.slicing.done.tokens) for p in b.driver.asked] == [None, 8, 16, 24, 32]
 
@@ -119,7 +119,7 @@ def test_a_lost_state_means_the_first_token_again_and_the_same_text(bench):
     assert outcome.message["content"] == WORDS
     assert [bool(p.slicing.done) for p in b.driver.asked] == [False, True, False]
     assert b.shown(call) == (WORDS, 0)
-    assert finish(outcome)["slices"] == 5
+    assert finish(outcome) == {"finish_reason": "stop", "resume": "kv", "slices": 5, "again": "rerun"}
     assert b.checkpoints.slices == {}
 
 
@@ -130,8 +130,21 @@ def test_a_text_that_comes_out_otherwise_is_taken_back_openly(bench):
     b.driver.states.clear()
     b.driver._answer = WORDS.replace("w3", "other")
     call = again(call)
-    b.executor.perform(call)
+    outcome = b.executor.perform(call)
     assert b.shown(call) == (WORDS.replace("w3", "other"), 1)
+    assert finish(outcome)["again"] == "inexact"
+
+
+def test_a_core_that_keeps_no_states_answers_from_the_first_token_what_another_began(bench):
+    b, call = bench(better=lambda _: True), claimed()
+    with pytest.raises(Preempted):
+        b.executor.perform(call)
+    b.driver.resume = "rerun"
+    call = again(call)
+    outcome = b.executor.perform(call)
+    assert b.shown(call) == (WORDS, 0)
+    assert finish(outcome) == {"finish_reason": "stop", "resume": "rerun", "again": "rerun"}
+    assert b.checkpoints.slices == {}
 
 
 def test_a_stale_claim_keeps_nothing_and_says_nothing_more(bench):

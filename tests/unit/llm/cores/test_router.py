@@ -17,9 +17,10 @@ from aios.errors import (
     UnknownModel,
 )
 from aios.kernel.breaker import Breaker
-from aios.kernel.ports import CoreInfo, Finish, Prompt, Token
+from aios.kernel.ports import Boundary, CoreInfo, Finish, Prompt
 from aios.kernel.routing import Core, CoreState, Origin
-from aios.kernel.slices import Partial, Slicing
+from aios.kernel.slices import Slicing
+from aios.llm.cores import door
 from aios.llm.cores.drivers import Drivers
 from aios.llm.cores.registry import Registry
 from aios.llm.cores.router import Router
@@ -251,13 +252,98 @@ def test_a_core_that_accepts_nothing_holds_nobody_up_once_another_is_known():
     assert max(others) < 0.2, first
 
 
-def test_with_several_cores_nothing_is_sliced_and_what_was_begins_again():
-    cast = Cast(FakeDriver(name="a"), FakeDriver(name="b"))
-    half = Partial(1, (Token(1, 1, "x"),), None)
-    begun, fresh = (Prompt(messages=HELLO.messages, slicing=Slicing(8, 1, done)) for done in (half, None))
-    lost, well = play(cast, begun, fresh)
-    assert (type(lost), type(well)) == (StateLost, Finish)
-    assert [prompt.slicing for driver in cast.drivers.values() for prompt in driver.asked] == [None]
+WORDS = " ".join(f"w{i}" for i in range(6))
+
+
+def sliced(done=None):
+    return Prompt(messages=HELLO.messages, slicing=Slicing(4, 1, done))
+
+
+def keepers(*names):
+    return [FakeDriver(WORDS, name=name, resume="kv") for name in names]
+
+
+async def as_far_as_its_first_boundary(cast):
+    async with aclosing(cast.router.generate(sliced())) as items:
+        async for item in items:
+            if isinstance(item, Boundary):
+                return item.partial
+    raise AssertionError
+
+
+def test_a_call_in_slices_goes_back_to_the_core_that_has_its_state():
+    cast = Cast(*keepers("a", "b", "c"))
+
+    async def run():
+        await cast.start()
+        half = await as_far_as_its_first_boundary(cast)
+        holder = half.state["core"]
+        for lease in ("one", "two"):  # so busy that what has no state goes elsewhere
+            cast.states.take(holder, lease)
+        fresh, again = (await cast.ask(sliced()))[-1], (await cast.ask(sliced(half)))[-1]
+        await cast.router.aclose()
+        return holder, fresh, again
+
+    holder, fresh, again = asyncio.run(run())
+    assert (again.core, again.text, again.resume) == (holder, WORDS, "kv")
+    assert fresh.core != holder
+
+
+def test_where_the_core_with_the_state_takes_no_calls_another_one_has_lost_it_or_reads_it_too():
+    cast = Cast(*keepers("a", "b"))
+
+    async def run(*, share):
+        await cast.start()
+        half = await as_far_as_its_first_boundary(cast)
+        holder = half.state["core"]
+        (other,) = set(cast.drivers) - {holder}
+        if share:
+            cast.drivers[other].states = cast.drivers[holder].states
+        cast.states.change(holder, lambda breaker, now: breaker.failed(now, began=now, fatal=True))
+        try:
+            end = (await cast.ask(sliced(half)))[-1]
+        except StateLost as error:
+            return error.args[0] == other, None
+        finally:
+            await cast.router.aclose()
+        return end.core == other, end.text
+
+    assert asyncio.run(run(share=False)) == (True, None)
+    cast = Cast(*keepers("a", "b"))
+    assert asyncio.run(run(share=True)) == (True, WORDS)
+
+
+def test_a_core_that_has_no_slot_for_long_gives_the_generation_to_another(monkeypatch):
+    monkeypatch.setattr(door, "_PATIENCE_SECONDS", 0.1)
+    cast = Cast(*keepers("a", "b"), a={"slots": 1}, b={"slots": 1})
+
+    async def run():
+        await cast.start()
+        half = await as_far_as_its_first_boundary(cast)
+        cast.states.take(half.state["core"], "somebody else's")
+        with pytest.raises(StateLost) as lost:
+            await cast.ask(sliced(half))
+        await cast.router.aclose()
+        return half.state["core"], lost.value.args[0]
+
+    holder, asked_instead = asyncio.run(run())
+    assert {holder, asked_instead} == {"a", "b"}
+
+
+def test_a_state_is_deleted_by_the_core_that_has_it():
+    cast = Cast(*keepers("a", "b"))
+
+    async def run():
+        await cast.start()
+        half = await as_far_as_its_first_boundary(cast)
+        for driver in cast.drivers.values():
+            driver.states = {half.state["id"]: 4}
+        await cast.router.forget(half.state)
+        await cast.router.aclose()
+        return half.state["core"]
+
+    holder = asyncio.run(run())
+    assert {name for name, driver in cast.drivers.items() if not driver.states} == {holder}
 
 
 def test_a_draining_core_gets_nothing_new():
