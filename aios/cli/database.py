@@ -28,12 +28,18 @@ def upgrade(
 ) -> None:
     """Bring the database up to this version (or to one migration). Running it twice does no harm.
 
+    If the tables have an owner of their own (AIOS_DATABASE_OWNER_URL), the role of AIOS_DATABASE_URL is made where it is
+    missing, and gets the rights that workers and clients need: none to change tables or what the audit log holds.
+
     Example: aios db upgrade
     """
-    from aios.db import schema
+    from aios.db import roles, schema
 
+    given = settings(data_dir)
     with _database(data_dir) as database:
         print(f"the database is at migration {schema.upgrade(database, revision)}")
+        if revision == "head" and given.owner_database != given.database_url:
+            print(f"workers and clients connect as {roles.admit(database, given.database_url)}")
 
 
 @db.command()

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from uuid import uuid4
+
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import make_url, text
 
-from aios.db import audit
+from aios.db import audit, roles
+from aios.errors import Misconfigured
 from aios.kernel.audit import verify
+from tests.cli import aios
+
+__all__ = ["aios"]
 
 
 @pytest.fixture
@@ -122,13 +130,29 @@ def test_the_log_only_grows(log):
     assert verified(log).good
 
 
-def test_the_applications_role_writes_the_log_and_changes_nothing_of_it(log, services, database_url):
-    """The embedded server makes the role; a server of somebody else's may not have it."""
-    url = getattr(services, "application_url", None)
+@pytest.fixture
+def superuser(services, database_url):
+    """The URL of this test's database for the superuser; a server of somebody else's may not tell."""
+    url = getattr(services, "superuser_url", None)
     if url is None:
         pytest.skip("the servers of this run are not our own")
-    mine = make_url(url).set(database=make_url(database_url).database).render_as_string(hide_password=False)
-    with psycopg.connect(mine, autocommit=True) as connection:
+    return make_url(url).set(database=make_url(database_url).database).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def stranger(superuser):
+    """The URL of a role that the server does not know."""
+    url = make_url(superuser).set(username=f"app {uuid4().hex[:8]}", password="a'b:%c")  # hard to quote
+    yield url.render_as_string(hide_password=False)
+    with psycopg.connect(superuser, autocommit=True) as connection, suppress(psycopg.errors.UndefinedObject):
+        connection.execute(sql.SQL("DROP OWNED BY {0}").format(sql.Identifier(url.username)))
+        connection.execute(sql.SQL("DROP ROLE {0}").format(sql.Identifier(url.username)))
+
+
+def writes_and_changes_nothing(url):
+    given = make_url(url)  # psycopg reads a URL otherwise than SQLAlchemy: plus signs, for one
+    names = {"host": given.host, "port": given.port, "dbname": given.database}
+    with psycopg.connect(**names, user=given.username, password=given.password, autocommit=True) as connection:
         connection.execute("INSERT INTO audit_log (actor, action, resource) VALUES ('a', 'granted', 'x')")
         assert connection.execute("SELECT count(*) FROM audit_chain").fetchone() == (20,)
         for statement in (
@@ -138,10 +162,29 @@ def test_the_applications_role_writes_the_log_and_changes_nothing_of_it(log, ser
             "UPDATE audit_chain SET position = 1",
             "DELETE FROM audit_chain",
             "ALTER TABLE audit_log DISABLE TRIGGER ALL",
+            "DROP TABLE agents",
             "UPDATE alembic_version SET version_num = '0'",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)
+
+
+def test_the_applications_role_writes_the_log_and_changes_nothing_of_it(log, services, superuser):
+    application = make_url(services.application_url).set(database=make_url(superuser).database)
+    writes_and_changes_nothing(application.render_as_string(hide_password=False))
+
+
+def test_a_database_of_ones_own_gets_the_role_by_its_upgrade(log, superuser, stranger, aios, monkeypatch):
+    monkeypatch.setenv("AIOS_DATABASE_OWNER_URL", superuser)
+    monkeypatch.setenv("AIOS_DATABASE_URL", stranger)
+    for _ in range(2):
+        assert f"connect as {make_url(stranger).username}" in aios("db", "upgrade").out
+    writes_and_changes_nothing(stranger)
+
+
+def test_an_owner_that_may_make_no_role_is_told_what_to_do(database, stranger):
+    with pytest.raises(Misconfigured, match=r"may not make it; let a superuser run CREATE ROLE"):
+        roles.admit(database, stranger)
 
 
 def test_sealing_waits_for_no_writer_and_keeps_none_waiting(database):

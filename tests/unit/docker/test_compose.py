@@ -182,6 +182,22 @@ def test_the_overrides_variables_are_settings_that_load(monkeypatch: pytest.Monk
 
 
 @each
+def test_only_migrations_know_the_owner_of_the_tables(name: str, service: dict) -> None:
+    """The owner could switch off what keeps the audit log as it is."""
+    values = " ".join(map(str, service.get("environment", {}).values()))
+    assert ("${POSTGRES_PASSWORD" in values) == (name in {"postgres", "migrate"})
+    given = environment(service)
+    if ours(service) and name != "engine":
+        assert make_url(given["AIOS_DATABASE_URL"]).username == "aios_app"
+    if name == "migrate":
+        owner, server = make_url(given["AIOS_DATABASE_OWNER_URL"]), environment(BASE["services"]["postgres"])
+        assert (owner.username, owner.database) == (server["POSTGRES_USER"], server["POSTGRES_DB"])
+        assert Settings(
+            database_url=given["AIOS_DATABASE_URL"], database_owner_url=given["AIOS_DATABASE_OWNER_URL"]
+        ).owner_database == owner.render_as_string(hide_password=False)
+
+
+@each
 def test_urls_lead_to_services_and_their_ports(name: str, service: dict) -> None:
     for variable, value in environment(service).items():
         if variable.endswith("_URL"):
