@@ -1,4 +1,4 @@
-"""Bare Celery: the yardstick. A no-op task that publishes the next one, on the same servers and pools as ours.
+"""Bare Celery: the yardstick. Tasks that do nothing but publish the next one, on the same servers and pools as ours.
 
 Priorities as ours, everything else as Celery ships it.
 """
@@ -32,3 +32,19 @@ def hop(run: str, left: int) -> None:
         _done.lpush(f"bare:{run}", time.time())
         return
     hop.apply_async((run, left - 1), queue="bare-b" if left % 2 else "bare-a", priority=5, retry=False)
+
+
+@app.task(name="bare.call")
+def call(run: str, number: int, engine_seconds: float, asked: float) -> None:
+    """Sleep for as long as an engine would take, and publish that it is done, with when it was asked, less that sleep."""
+    begun = time.time()
+    time.sleep(engine_seconds)
+    slept = time.time() - begun
+    called.apply_async((run, number, asked + slept), queue="bare-a", priority=5, retry=False)
+
+
+@app.task(name="bare.called")
+def called(run: str, number: int, due: float) -> None:
+    """Tell how much later than due a call is done."""
+    assert _done is not None
+    _done.lpush(f"bare:{run}", f"{number} {time.time() - due}")

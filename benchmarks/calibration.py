@@ -26,7 +26,7 @@ from aios.kernel.ports import Prompt, Token
 from aios.llm.tgi import TGIDriver
 from aios.local.engine.simulated import Timing
 from aios.settings import LLMSettings
-from benchmarks.policies import origin
+from benchmarks import origin
 from benchmarks.simulation import gates, tables, workload
 from benchmarks.simulation.world import World
 
@@ -42,7 +42,6 @@ PROMPTS = (16, 64, 128, 256)
 SEQUENCES = (1, 2, 4)
 ANSWER = 48
 MARKS = ("<!-- calibration: begin -->", "<!-- calibration: end -->")
-_RESULTS = Path(__file__).with_name("results")
 _WORD = " the"  # one token of the small model
 _SHORTER = 20  # times, than the workload's prompts and answers: the small model on two cores is slow
 
@@ -60,15 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer repetitions and agents")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--markdown", type=Path, metavar="PAGE", help="write the tables between the page's marks")
-    parser.add_argument("--results", type=Path, default=_RESULTS, metavar="FOLDER", help="where the findings go")
+    parser.add_argument("--results", type=Path, default=origin.RESULTS, metavar="FOLDER", help="where the findings go")
     options = parser.parse_args(arguments)
-    run = origin(command="aios bench calibration" + (" --quick" if options.quick else ""))
+    run = origin.origin(command="aios bench calibration" + (" --quick" if options.quick else ""), clock="wall")
     with engine() as url:
-        found = {"run": {**run, "clock": "wall"}, **asyncio.run(measured(url, quick=options.quick))}
+        found = {"run": run, **asyncio.run(measured(url, quick=options.quick))}
     options.results.mkdir(parents=True, exist_ok=True)
     (options.results / "calibration.json").write_text(json.dumps(found, indent=2) + "\n")
     if options.markdown:
-        tables.between(options.markdown, MARKS, tables.markdown([table(found)]))
+        tables.between(options.markdown, MARKS, f"{origin.line(run)}\n\n{tables.markdown([table(found)])}")
     if options.json:
         print(json.dumps(found, indent=2))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 import urllib.request
@@ -23,7 +24,7 @@ from aios.sdk.client import Client
 from aios.settings import Settings, app_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
 _PROGRAMS = Path(__file__).with_name("programs")
@@ -88,6 +89,7 @@ class Fleet:
     ) -> None:
         """Start a worker, with `more` in its environment, and wait until it takes messages."""
         ready = self._folder / f"{name}.ready"
+        ready.unlink(missing_ok=True)
         argv = (
             *(sys.executable, "-m", "celery", "--workdir", str(app_dir()), "-A", app, "worker", "--queues", queues),
             *("--hostname", f"{name}@%h", "--pool", "threads", "--concurrency", str(concurrency)),
@@ -111,6 +113,11 @@ class Fleet:
         for name in names:
             self._units.pop(name).stop()
 
+    def kill(self, *names: str) -> None:
+        """SIGKILL workers."""
+        for name in names:
+            self._units.pop(name).kill()
+
     def cpu_seconds(self) -> dict[str, float]:
         """CPU that each part has used since it was started, children included."""
         used = {name: _cpu(unit.child.pid) for name, unit in self._units.items() if unit.child}
@@ -121,12 +128,18 @@ class Fleet:
         }
 
     def memory_bytes(self) -> dict[str, int]:
-        """Memory (PSS) of each worker and the engine."""
-        return {
-            name: psutil.Process(unit.child.pid).memory_full_info().pss
-            for name, unit in self._units.items()
-            if unit.child
-        }
+        """Memory (PSS) of each part, children included; of Valkey what it says that its data takes."""
+        used = {name: _pss(unit.child.pid) for name, unit in self._units.items() if unit.child}
+        with redis.Redis.from_url(self.settings.redis_url) as client:
+            data = int(client.info("memory")["used_memory"])
+        mine = psutil.Process().memory_full_info().pss  # its children are the others
+        return used | {"postgres": _pss(self.services.postgres.pid), "valkey": data, "client": mine}
+
+    def tell_engine(self, **script: object) -> None:
+        """Tell a scripted engine what to do from now on; what is not given stays as it was."""
+        said = json.dumps(script).encode()
+        asked = urllib.request.Request(f"{self.settings.engine_url}/script", said, {"content-type": "application/json"})
+        urllib.request.urlopen(asked, timeout=5).close()  # our own engine on loopback
 
     def commits(self) -> int:
         """Transactions that Postgres has committed."""
@@ -165,11 +178,19 @@ def _answers(url: str) -> bool:
 
 def _cpu(pid: int) -> float:
     """CPU seconds of a process and its living children, and of those that it has waited for."""
+    return _sum(pid, lambda process: sum(process.cpu_times()[:4]))
+
+
+def _pss(pid: int) -> int:
+    """Memory of a process and its living children, what they share counted once."""
+    return int(_sum(pid, lambda process: process.memory_full_info().pss))
+
+
+def _sum(pid: int, figure: Callable[[psutil.Process], float]) -> float:
+    used = 0.0
     with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        used = sum(process.cpu_times()[:4])
-        for child in process.children(recursive=True):
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
-                used += sum(child.cpu_times()[:4])
-        return used
-    return 0.0
+                used += figure(process)
+    return used

@@ -10,14 +10,13 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import platform
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from benchmarks import origin as where
 from benchmarks.simulation import pictures, tables
 from benchmarks.simulation.experiments import BASELINES, Outcome, run_all
 from benchmarks.simulation.findings import findings
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
     from benchmarks.simulation.findings import Findings
 
-_RESULTS = Path(__file__).with_name("results")
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it."""
@@ -39,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--jobs", type=int, default=2, help="processes; the result does not depend on it")
     parser.add_argument("--markdown", type=Path, metavar="PAGE", help="write the tables between the page's marks")
-    parser.add_argument("--results", type=Path, default=_RESULTS, metavar="FOLDER", help="where rows and findings go")
+    parser.add_argument(
+        "--results", type=Path, default=where.RESULTS, metavar="FOLDER", help="where rows and findings go"
+    )
     parser.add_argument(
         "--again", action="store_true", help="simulate nothing: compute all from the raw rows that are there"
     )
@@ -85,15 +84,9 @@ def kept(folder: Path) -> tuple[Findings, list[Outcome]]:
 
 
 def origin(*, command: str) -> Findings:
-    """Where figures come from."""
-    git = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=_RESULTS.parent, capture_output=True, text=True, check=False
-    )
+    """Where figures in virtual time come from, the workload's parameters included."""
     return {
-        "command": command,
-        "clock": "virtual",
-        "commit": git.stdout.strip() or "unknown",
-        "python": f"Python {platform.python_version()}",
+        **where.origin(command=command, clock="virtual"),
         "rho": parameters()["arrivals"]["rho"],
         "baselines": BASELINES,
         "parameters": parameters(),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from benchmarks.origin import RESULTS
 from benchmarks.policies import origin
 from benchmarks.simulation import growth_tables, tables
 from benchmarks.simulation.growth import SHOWN, Plan, findings, timed, waits
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from benchmarks.simulation.experiments import Outcome
     from benchmarks.simulation.findings import Findings
 
-_RESULTS = Path(__file__).with_name("results")
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it."""
@@ -38,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--jobs", type=int, default=2, help="processes; only the CPU figure depends on it")
     parser.add_argument("--markdown", type=Path, metavar="PAGE", help="write the tables between the page's marks")
-    parser.add_argument("--results", type=Path, default=_RESULTS, metavar="FOLDER", help="where rows and findings go")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="where rows and findings go")
     options = parser.parse_args(arguments)
     run = origin(command="aios bench scale" + (" --quick" if options.quick else ""))
     with (

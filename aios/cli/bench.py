@@ -3,26 +3,35 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aios.errors import Misconfigured
 from aios.settings import app_dir
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     group = typer.Typer(help="Measure this machine: ratios against baselines of the same run.", no_args_is_help=True)
-    group.command()(overhead)
-    group.command()(policies)
-    group.command()(switch)
-    group.command()(scale)
-    group.command()(memory)
-    group.command()(access)
-    group.command()(tools)
-    group.command()(storage)
-    group.command()(context)
+    asks: dict[Callable[..., None], str] = {
+        overhead: "E9: what does a durable LLM call cost, in CPU, messages and commits, beside a bare Celery hop?",
+        arrivals: "E9: what does the kernel add to a call while 250 are in flight, beside bare Celery and AIOS's FIFO (B4)?",
+        policies: "E0, E1: whom does each policy let wait? Closed batch and open arrivals, baselines B0-B4, virtual time.",
+        scale: "E2, E3: what do batching and more agents change? To 10,000 in virtual time; --real: 2,000 on real processes.",
+        switch: "E4, E5: does an interrupted or killed generation say what it would have said, and what does a slice cost?",
+        memory: "E6: is LRU-K worth it, does the quota hold, how fast is search in 100,000 notes?",
+        tools: "E7: are limits of tools kept, and used, while workers are killed?",
+        access: "E8: is every decision right while rules change, and every irreversible operation asked?",
+        storage: "E11: are versions right under SIGKILL, and rollbacks? Search beside `grep -r`.",
+        context: "What comes back of a talk of 1,000 turns in a window of 8,192 tokens?",
+        calibration: "How far is the simulated engine's timing model from the real local model?",
+    }
+    for command, question in asks.items():
+        group.command(short_help=question)(command)
     app.add_typer(group, name="bench", rich_help_panel="System")
 
 
@@ -38,6 +47,28 @@ def overhead(
     """
     options = [*(["--quick"] if quick else []), *(["--json"] if as_json else []), "--profile", profile]
     _run("overhead", options)
+
+
+def arrivals(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute and a half instead of four.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    profile: Annotated[str, typer.Option(help="How work changes hands: `pools` or `fused`.")] = "pools",
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="PAGE", help="Write the tables between the marks of this page, too.")
+    ] = None,
+) -> None:
+    """What the kernel adds to an LLM call under open arrivals, beside bare Celery and the published AIOS's FIFO (E9).
+
+    Agents arrive at random at half of the throughput measured before, the engine takes as long as it must for 250 calls to be
+    in flight. Added is all that the engine's own log does not account for, in four parts. A row of each call goes to
+    benchmarks/results/.
+
+    Example: aios bench arrivals --profile fused --json
+    """
+    page = ["--markdown", str(markdown.resolve())] if markdown else []
+    options = [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *page]
+    _run("arrivals", [*options, "--profile", profile])
 
 
 def policies(
@@ -106,8 +137,11 @@ def memory(
 
 def scale(
     *,
-    quick: Annotated[bool, typer.Option("--quick", help="Up to 2,000 agents, half a minute.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer agents, half a minute (--real: one and a half).")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    real: Annotated[bool, typer.Option("--real", help="On real processes instead of in virtual time.")] = False,
     markdown: Annotated[
         Path | None, typer.Option(metavar="PAGE", help="Write the tables between the marks of this page, too.")
     ] = None,
@@ -116,10 +150,13 @@ def scale(
 
     The strategies and sanity checks of `aios bench policies`; rows, findings and pictures go to benchmarks/results/.
 
-    Example: aios bench scale --quick --json
+    With --real: 250 to 2,000 agents on real workers, Postgres and Valkey, with CPU and wall time per agent and the memory
+    that an agent takes while it waits.
+
+    Example: aios bench scale --real --json
     """
     page = ["--markdown", str(markdown.resolve())] if markdown else []
-    _run("scale", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *page])
+    _run("growth" if real else "scale", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *page])
 
 
 def switch(
@@ -164,6 +201,25 @@ def context(
     Example: aios bench context --quick --json
     """
     _run("context", [*(["--quick"] if quick else []), *(["--json"] if as_json else [])])
+
+
+def calibration(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute instead of several.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="PAGE", help="Write the table between the marks of this page, too.")
+    ] = None,
+) -> None:
+    """How far the simulated engine's timing model is from the real local model.
+
+    The model's three constants are measured and fitted; then the same agents run for real and in the model, and the
+    difference of their total times is the model's error.
+
+    Example: aios bench calibration --quick
+    """
+    page = ["--markdown", str(markdown.resolve())] if markdown else []
+    _run("calibration", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *page])
 
 
 def _run(name: str, options: list[str]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from math import nan
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 _RESAMPLES = 1000
 
@@ -26,11 +28,13 @@ class Ratio(NamedTuple):
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> Ratio:
     """mean(above) / mean(below); the n-th of each came from the same seed."""
-    numbers, seeds = random.Random("bootstrap"), range(len(above))
-    drawn = sorted(_of(above, below, numbers.choices(seeds, k=len(above))) for _ in range(_RESAMPLES))
-    return Ratio(_of(above, below, seeds), drawn[int(0.025 * _RESAMPLES)], drawn[int(0.975 * _RESAMPLES) - 1])
+    pairs = np.array([above, below], dtype=float)
+    drawn = np.random.default_rng(0).integers(pairs.shape[1], size=(_RESAMPLES, pairs.shape[1]))
+    ratios = np.sort(_of(pairs[:, drawn]))
+    return Ratio(float(_of(pairs)), float(ratios[int(0.025 * _RESAMPLES)]), float(ratios[int(0.975 * _RESAMPLES) - 1]))
 
 
-def _of(above: Sequence[float], below: Sequence[float], seeds: Sequence[int]) -> float:
-    divisor = sum([below[seed] for seed in seeds])
-    return sum([above[seed] for seed in seeds]) / divisor if divisor else nan
+def _of(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ratio of the sums over the last axis; not a number where the divisor is none."""
+    above, below = pairs.sum(axis=-1)
+    return np.divide(above, below, out=np.full_like(below, np.nan), where=below != 0)

@@ -22,3 +22,15 @@ async def talk(agent: Agent, task: int) -> int:
         reply = await agent.llm.chat(messages, max_tokens=8)
         messages.append(reply.message)
     return task
+
+
+@program(tools=["calculator"])
+async def thinks(agent: Agent, task: int) -> int:
+    """Think and calculate `task` times, as ReAct does, then answer: each prompt has all that was said and seen before."""
+    notes = f"Question {agent.id}: {'what is it all worth? ' * 20}\n"
+    for step in range(task):
+        reply = await agent.llm.complete(notes, max_tokens=24)
+        seen = await agent.tool.call("calculator", expression=f"{step} * 2 + 1")
+        notes += f"Thought: {reply.text}\nObservation: {seen}\n"
+    await agent.llm.complete(notes, max_tokens=24)
+    return task
