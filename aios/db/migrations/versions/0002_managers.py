@@ -292,6 +292,7 @@ def upgrade() -> None:
     )
     op.create_foreign_key(op.f("fk_agents_forked_from_agents"), "agents", "agents", ["forked_from"], ["id"])
     op.alter_column("blobs", "data", existing_type=postgresql.BYTEA(), nullable=True)
+    op.execute("DELETE FROM checkpoints")  # where their tokens end is not known: these generations begin again
     op.add_column("checkpoints", sa.Column("lengths", postgresql.ARRAY(sa.Integer()), nullable=False))
     op.add_column("file_versions", sa.Column("op", sa.Text(), server_default=sa.text("'write'"), nullable=False))
     op.add_column("file_versions", sa.Column("origin", sa.Text(), nullable=True))
@@ -338,6 +339,7 @@ def upgrade() -> None:
         postgresql_with={"m": 16, "ef_construction": 128},
         postgresql_where=sa.text("dimensions = 384"),
     )
+    op.execute("UPDATE memories SET vector = embedding, dimensions = 384 WHERE embedding IS NOT NULL")
     op.drop_column("memories", "reads")
     op.drop_column("memories", "embedding")
     op.add_column("syscalls", sa.Column("limit_key", sa.Text(), nullable=True))
@@ -370,6 +372,7 @@ def downgrade() -> None:
         postgresql_ops={"embedding": "vector_cosine_ops"},
         postgresql_using="hnsw",
     )
+    op.execute("UPDATE memories SET embedding = vector WHERE dimensions = 384")
     op.drop_column("memories", "dimensions")
     op.drop_column("memories", "vector")
     op.drop_column("memories", "version")
