@@ -29,6 +29,7 @@ task_track_started = False
 
 worker_consumer = "tasks.consumer:Consumer"
 worker_prefetch_multiplier = 1
+worker_disable_prefetch = True  # a message waits where every worker can take it, never behind a busy thread
 worker_pool_start_method = "spawn"  # a fork after psycopg's threads would hang
 worker_proc_alive_timeout = 60.0  # a child imports all anew, and waits for Postgres; 4 s would kill it
 worker_enable_remote_control = True  # Flower asks workers through it

@@ -1,9 +1,15 @@
-"""Celery's consumer with one difference: a message that cannot be read is refused and counted, whatever is wrong with it."""
+"""Celery's consumer with two differences.
+
+A message that cannot be read is refused and counted, whatever is wrong with it. And a thread that has ended its task wakes the
+loop: a worker takes no message for which it has no thread (`worker_disable_prefetch`), and Celery itself would look once a
+second whether it has one.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from celery.concurrency.thread import TaskPool as Threads
 from celery.worker.consumer import Consumer as CeleryConsumer
 
 from aios.broker import MALFORMED, message_refused
@@ -18,7 +24,12 @@ log = logger(__name__)
 
 
 class Consumer(CeleryConsumer):  # type: ignore[misc]  # celery has no types
-    """Survives any message."""
+    """Survives any message, and takes the next one as soon as a thread is free."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if isinstance(self.pool, Threads) and self.hub is not None:
+            _wake_when_free(self.pool, self.hub)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
         """What handles each message: Celery's handler, behind a check, and what it does not catch."""
@@ -41,6 +52,22 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # celery has no types
         log.warning("refused a message: %s", why)
         message.reject_log_error(log, self.connection_errors)
         message_refused.send(sender=None, why=why)
+
+
+def _wake_when_free(pool: Any, hub: Any) -> None:
+    """Wake the loop whenever a thread of the pool has ended its task."""
+    apply = pool.on_apply
+
+    def on_apply(*args: Any, **kwargs: Any) -> Any:
+        result = apply(*args, **kwargs)
+        result.f.add_done_callback(lambda _done: hub.call_soon(_look))
+        return result
+
+    pool.on_apply = on_apply
+
+
+def _look() -> None:
+    """Nothing: each turn of the loop begins with a look whether there is room."""
 
 
 def _check(message: Any) -> None:

@@ -81,7 +81,9 @@ def _listed(row: "JsonObject") -> "JsonObject":
 
 def _journalled(call: "JsonObject") -> "JsonObject":
     same = {name: call[name] for name in ("seq", "op", "state", "attempt", "waiting_ms", "running_ms")}
-    return {"seq": same.pop("seq"), "kind": call["pool"], **same}
+    way = call["way"] or {}
+    told = {name: way[name] for name in ("resume", "slices", "switches", "again") if name in way}
+    return {"seq": same.pop("seq"), "kind": call["pool"], **same, **told}
 
 
 def _cells(rows: Sequence["JsonObject"]) -> list[screen.Row]:
@@ -144,7 +146,7 @@ def _call(call: "JsonObject") -> screen.Row:
     parts = [call["waiting_ms"], call["running_ms"]]
     turnaround = sum(float(part or 0) for part in parts)
     tokens = (call["usage"] or {}).get("completion_tokens")
-    what = f"{call['error']['type']}: {call['error']['message']}" if call["error"] else call["label"]
+    what = f"{call['error']['type']}: {call['error']['message']}" if call["error"] else call["label"] + _way(call)
     return (
         call["seq"],
         f"{call['pool']}.{call['op']}",
@@ -155,3 +157,14 @@ def _call(call: "JsonObject") -> screen.Row:
         tokens,
         screen.shortened(what, 50),
     )
+
+
+def _way(call: "JsonObject") -> str:
+    """How a long answer came: in how many slices, and what came between them."""
+    way = call["way"] or {}
+    parts = [f"{way['slices']} slices"] if way.get("slices", 1) > 1 else []
+    if way.get("switches"):
+        parts.append(f"{way['switches']} {'switch' if way['switches'] == 1 else 'switches'}")
+    if way.get("again"):
+        parts.append(f"begun again ({way['again']})")
+    return f": {', '.join(parts)}" if parts else ""

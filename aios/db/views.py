@@ -25,7 +25,8 @@ _LIST = text(
 _SYSCALLS = text(
     """
     SELECT s.id, r.agent_id, r.generation, r.seq, s.position, s.pool, s.op, s.state, s.attempt, s.errors, s.crashes,
-           s.core, s.usage, s.error, r.label, s.payload, s.created_at, s.queued_at, s.started_at, s.finished_at,
+           s.core, s.usage, s.error, CASE WHEN s.pool = 'llm' THEN s.result END AS way, r.label, s.payload,
+           s.created_at, s.queued_at, s.started_at, s.finished_at,
            extract(epoch FROM COALESCE(s.started_at, s.finished_at, clock_timestamp()) - s.created_at) * 1000 AS waiting_ms,
            extract(epoch FROM COALESCE(s.finished_at, clock_timestamp()) - s.started_at) * 1000 AS running_ms
     FROM requests r JOIN syscalls s ON s.request_id = r.id
