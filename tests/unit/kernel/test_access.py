@@ -34,30 +34,40 @@ patterns = st.one_of(
     st.builds("memory:{}".format, globs),
     st.builds("tool:{}".format, globs),
 )
-rules = st.builds(
-    Rule,
-    principals,
-    operations,
-    patterns,
-    st.booleans(),
-    st.sampled_from([None, NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)]),
-)
+expiries = st.sampled_from([None, NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)])
+rules = st.builds(Rule, principals, operations, patterns, st.booleans(), expiries)
 subjects = st.builds(Subject, names, names, st.sampled_from(["", "a", "b"]), st.frozensets(names, max_size=2))
 memberships = st.dictionaries(
     st.builds("{}:{}".format, st.sampled_from(["agent", "tenant", "user"]), names), st.frozensets(names, max_size=2)
 )
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    subjects,
-    st.builds(Ask, st.sampled_from(["read", "write"]), resources, st.just(value=False)),
-    st.lists(rules, max_size=8),
-    memberships,
-)
-def test_the_decision_is_that_of_the_naive_model(subject, ask, everything, groups_of):
+@st.composite
+def cases(draw):
+    """A question and rules of which many speak of it: with none that do every decision is the same."""
+    subject, groups_of = draw(subjects), draw(memberships)
+    ask = draw(st.builds(Ask, st.sampled_from(["read", "write"]), resources, st.just(value=False)))
+    near = st.sampled_from([*subject.principals, *(f"group:{name}" for name in subject.groups)])
+    fitting = st.builds(Rule, near, operations, st.sampled_from(["*", ask.resource]), st.booleans(), expiries)
+    return subject, ask, draw(st.lists(st.one_of(fitting, rules), max_size=6)), groups_of
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases())
+def test_the_decision_is_that_of_the_naive_model(case):
+    subject, ask, everything, groups_of = case
     book = Book(1, by_principal(everything), groups_of)
     assert book.decide(subject, ask, now=NOW).allowed is allowed(subject, ask, everything, groups_of, now=NOW)
+
+
+def test_what_expires_counts_until_that_moment_and_no_longer():
+    subject, ask = Subject("a", "t"), Ask("read", "file:/shared/x")
+    for allow in (True, False):
+        rules = [Rule("tenant:t", "*", "file:/shared/*", allow=not allow)] * (not allow)
+        rules.append(Rule("agent:a", "read", "file:/shared/x", allow=allow, expires_at=NOW))
+        book = Book(1, by_principal(rules))
+        assert book.decide(subject, ask, now=NOW - timedelta(seconds=1)).allowed is allow
+        assert book.decide(subject, ask, now=NOW).allowed is not allow
 
 
 def by_principal(everything):
