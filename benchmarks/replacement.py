@@ -9,6 +9,7 @@ import bisect
 import heapq
 import itertools
 import random
+import statistics
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +27,16 @@ class Shape(NamedTuple):
     accesses: int
     pages: int
     capacity: int
+
+
+class Row(NamedTuple):
+    """How one policy fared on one trace."""
+
+    trace: str
+    seed: int
+    policy: str
+    accesses: int
+    hits: int
 
 
 def zipf(shape: Shape, *, alpha: float, seed: int) -> Trace:
@@ -156,12 +167,22 @@ def traces(shape: Shape, *, seed: int) -> Iterator[tuple[str, Trace]]:
     yield "phase shift", phase_shift(shape, seed=seed)
 
 
-def ratios(shape: Shape, *, seeds: Sequence[int]) -> dict[str, dict[str, float]]:
+def rows(shape: Shape, *, seeds: Sequence[int]) -> list[Row]:
+    """Every policy on every trace of every seed."""
+    return [
+        Row(name, seed, policy, len(trace), hits(trace, shape.capacity))
+        for seed in seeds
+        for name, trace in traces(shape, seed=seed)
+        for policy, hits in POLICIES.items()
+    ]
+
+
+def ratios(measured: Sequence[Row]) -> dict[str, dict[str, float]]:
     """The mean hit ratio by trace and policy."""
-    found: dict[str, dict[str, float]] = {}
-    for seed in seeds:
-        for name, trace in traces(shape, seed=seed):
-            row = found.setdefault(name, dict.fromkeys(POLICIES, 0.0))
-            for policy, hits in POLICIES.items():
-                row[policy] += hits(trace, shape.capacity) / len(trace) / len(seeds)
-    return found
+    found: dict[str, dict[str, list[float]]] = {}
+    for row in measured:
+        found.setdefault(row.trace, {}).setdefault(row.policy, []).append(row.hits / row.accesses)
+    return {
+        trace: {policy: statistics.fmean(each) for policy, each in by_policy.items()}
+        for trace, by_policy in found.items()
+    }

@@ -1,14 +1,15 @@
 """Storage (E11): versions under kills, rollbacks, and search beside `grep`.
 
 Eight agents write versions of a file of their own, each for the version before it, and of one that they share, while workers
-are killed with SIGKILL. Every version is then read back and compared with what must have been written.
+are killed with SIGKILL. Every version is then read back and compared with what must have been written. Rows and findings go
+to benchmarks/results/.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,14 +19,17 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from benchmarks import corpus
+from benchmarks import retrieval, storage_tables
+from benchmarks.origin import RESULTS, origin
+from benchmarks.retrieval import Answer
+from benchmarks.simulation import tables
 from tests.acceptance.system import THREADS, Node, System
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Sequence
 
+    from aios.kernel.values import JsonObject
     from aios.sdk.files import Files
-    from benchmarks.corpus import Document, Question
 
 WRITERS = 8
 SHARED = "/groups/scribes/shared.txt"
@@ -58,7 +62,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.storage", description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--markdown", type=Path, metavar="PAGE", help="write the tables between the page's marks")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="where rows and findings go")
     options = parser.parse_args()
+    run = origin(command="aios bench storage" + (" --quick" if options.quick else ""), clock="wall")
     plan, folder = Plan.of(quick=options.quick), Path(tempfile.mkdtemp(prefix="aios-e11-"))
     env = {
         "AIOS_AGENTS_PATH": str(Path(__file__).with_name("programs")),
@@ -70,10 +77,18 @@ def main() -> int:
         versions = written(system, plan)
         files = system.client.files
         back = rolled_back(files, plan)
-        search = searched(files, plan, folder / "corpus")
-    found = {"plan": asdict(plan), "versions": versions, "rollback": back, "search": search}
-    print(json.dumps(found) if options.json else told(found))
-    return 1 if versions["wrong"] or versions["lost"] or versions["doubled"] or back["wrong"] else 0
+        indexed, answers = retrieval.measure(files, documents=plan.documents, folder=folder / "corpus")
+    search = {"documents": plan.documents, "index_seconds": indexed, "ways": retrieval.summary(answers)}
+    found = {"run": run, "plan": asdict(plan), "versions": versions, "rollback": back, "search": search}
+    keep(found, answers, options.results)
+    if options.markdown:
+        tables.between(options.markdown, storage_tables.MARKS, storage_tables.page(found))
+    if options.json:
+        print(json.dumps(found, indent=2))
+    else:
+        tables.show(storage_tables.tables(found))
+    wrong = [versions[name] for name in ("wrong", "lost", "doubled")] + [way["wrong"] for way in back.values()]
+    return 1 if any(wrong) else 0
 
 
 def written(system: System, plan: Plan) -> dict[str, float]:
@@ -126,90 +141,33 @@ def contents(system: System) -> dict[str, list[str]]:
     return texts
 
 
-def rolled_back(files: Files, plan: Plan) -> dict[str, int]:
-    """Roll the shared file back by number, by count and by time; how often it was what it had been then."""
-    random, wrong = Random(7), 0
+def rolled_back(files: Files, plan: Plan) -> dict[str, dict[str, int]]:
+    """Roll the shared file back by number, by count and by time; how often it was not what it had been then."""
+    random, found = Random(7), {way: {"tried": 0, "wrong": 0} for way in ("number", "count", "time")}
     history = files.perform("history", path=SHARED, limit=1000)
-    for _ in range(plan.rollbacks):
+    for way in [*found] * (plan.rollbacks // len(found)):
         version = random.choice(history)
         then = files.read(SHARED, version=version["version"])
         newest = files.perform("stat", path=SHARED)["version"]
-        way = random.choice(
-            [{"to": version["version"]}, {"versions": newest - version["version"]}, {"before": version["created_at"]}]
-        )
-        told = files.perform("rollback", path=SHARED, **way)
-        wrong += files.read(SHARED) != then or told["restored"] != version["version"]
-    return {"tried": plan.rollbacks, "wrong": wrong}
+        args = {
+            "number": {"to": version["version"]},
+            "count": {"versions": newest - version["version"]},
+            "time": {"before": version["created_at"]},
+        }
+        told = files.perform("rollback", path=SHARED, **args[way])
+        found[way]["tried"] += 1
+        found[way]["wrong"] += files.read(SHARED) != then or told["restored"] != version["version"]
+    return found
 
 
-def searched(files: Files, plan: Plan, folder: Path) -> dict[str, dict[str, float]]:
-    """Ask a corpus with known answers, by each way of searching, and `grep` the same files."""
-    made = corpus.documents(plan.documents, seed=3)
-    begun = time.monotonic()
-    for document in made:
-        files.write(f"/shared/corpus/{document.path}", document.text.encode())
-    files.perform("index")
-    index_seconds = time.monotonic() - begun
-    asked = corpus.questions(made)
-    files.perform("search", query="warm up", pattern="/shared/corpus/**")
-    ways: dict[str, Callable[[Question], list[str]]] = {
-        by: lambda question, by=by: ask(files, question, by=by) for by in ("words", "meaning", "both")
-    }
-    laid_out(made, folder)
-    ways["grep -r, any word"] = lambda question: grep(folder, question)
-    found = {f"{way}, {kind}": judged(ways[way], some) for way in ways for kind, some in kinds(asked)}
-    return {"index": {"documents": len(made), "seconds": round(index_seconds, 1)}, **found}
-
-
-def kinds(asked: Iterable[Question]) -> list[tuple[str, list[Question]]]:
-    """Questions in the documents' own words, and in others."""
-    asked = list(asked)
-    return [("own words", [q for q in asked if q.exact]), ("other words", [q for q in asked if not q.exact])]
-
-
-def judged(way: Callable[[Question], list[str]], asked: list[Question]) -> dict[str, float]:
-    """Recall among the first ten, F1 of all that was given (we give as many as there are answers), and time."""
-    recall, f1, begun = 0.0, 0.0, time.monotonic()
-    for question in asked:
-        given = way(question)
-        right = len(question.answers & set(given))
-        first = len(question.answers & set(given[:10]))
-        recall += first / min(10, len(question.answers))
-        f1 += 2 * right / (len(given) + len(question.answers))
-    milliseconds = 1000 * (time.monotonic() - begun) / len(asked)
-    return {"recall@10": round(recall / len(asked), 3), "F1": round(f1 / len(asked), 3), "ms": round(milliseconds, 1)}
-
-
-def ask(files: Files, question: Question, *, by: str) -> list[str]:
-    """Paths that our search gives."""
-    count = min(100, len(question.answers))
-    found = files.perform("search", query=question.text, by=by, k=count, pattern="/shared/corpus/**")
-    return [hit["path"].removeprefix("/shared/corpus/") for hit in found["hits"]]
-
-
-def grep(folder: Path, question: Question) -> list[str]:
-    """Paths that `grep -r` gives for any of the words."""
-    words = [part for word in question.text.split() for part in ("-e", word)]
-    argv = ("grep", "-r", "-l", "-i", "-w", *words, ".")
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)  # our own words
-    return [line.removeprefix("./") for line in done.stdout.splitlines()]
-
-
-def laid_out(made: list[Document], folder: Path) -> None:
-    """The corpus as files of this machine."""
-    for document in made:
-        file = folder / document.path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(document.text)
-
-
-def told(found: dict[str, dict[str, object]]) -> str:
-    """The findings as people read them."""
-    lines = []
-    for part, values in found.items():
-        lines.append(part)
-        lines += [f"  {name}: {value}" for name, value in values.items()]
-    return "\n".join(lines)
+def keep(found: JsonObject, answers: Sequence[Answer], folder: Path) -> None:
+    """Write a row for each question that was asked, and the findings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "storage.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(Answer._fields)
+        writer.writerows(answers)
+    (folder / "storage.json").write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -124,15 +124,19 @@ def memory(
     *,
     quick: Annotated[bool, typer.Option("--quick", help="Half a minute instead of several.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="PAGE", help="Write the tables between the marks of this page, too.")
+    ] = None,
 ) -> None:
     """What the memory manager is worth: LRU-K beside LRU, FIFO, CLOCK and Belady (E6), its tiers, search in 100,000 notes.
 
     Starts a Postgres and a Valkey of its own. Code 1 if LRU-2 does not beat LRU on a scan, the quota is exceeded, recall@10
-    is below 0.95 or the p95 of a search above 30 ms.
+    is below 0.95 or the p95 of a search above 30 ms. Rows and findings go to benchmarks/results/.
 
     Example: aios bench memory --quick --json
     """
-    _run("memory", [*(["--quick"] if quick else []), *(["--json"] if as_json else [])])
+    page = ["--markdown", str(markdown.resolve())] if markdown else []
+    _run("memory", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *page])
 
 
 def scale(
@@ -179,14 +183,19 @@ def storage(
     *,
     quick: Annotated[bool, typer.Option("--quick", help="A minute instead of several.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="PAGE", help="Write the tables between the marks of this page, too.")
+    ] = None,
 ) -> None:
     """Versions written under SIGKILL, rollbacks, and search beside `grep -r` (E11).
 
     It ends with 1 if a version is wrong, lost or doubled, or a rollback gives something else than there was.
+    Rows and findings go to benchmarks/results/.
 
     Example: aios bench storage --quick --json
     """
-    _run("storage", [*(["--quick"] if quick else []), *(["--json"] if as_json else [])])
+    page = ["--markdown", str(markdown.resolve())] if markdown else []
+    _run("storage", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *page])
 
 
 def context(

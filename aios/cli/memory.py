@@ -161,7 +161,8 @@ def stat(*, as_json: AsJson = False, data_dir: DataDir = None) -> None:
         (f"vectors of {row['embedder']}", row["notes"], f"{row['dimensions'] or 'no'} dimensions")
         for row in found["embedders"]
     ]
-    rows.append((f"to be embedded by {found['embedder']}", found["pending"], "aios mem reindex"))
+    if found["pending"]:
+        rows.append((f"to be embedded by {found['embedder']}", found["pending"], "aios mem reindex"))
     screen.show_table(("WHAT", "COUNT", ""), rows)
 
 

@@ -34,24 +34,43 @@ _MOST_SCANNED: Final = 200_000
 _EF_SEARCH: Final = 100  # measured: `aios bench memory`
 _MOST_EXACT: Final = 2_000  # dimensions that pgvector indexes in full precision
 
-_EXACT_FACTOR: Final = 8.0  # measured: so many times the root of all notes are compared as fast as the index finds them
+EXACT_FACTOR: Final = 8.0
+"""Measured: so many times the root of all notes are compared as fast as the index finds them."""
 
+_MOST_RANKED: Final = 2_000  # measured: ranking ten thousand notes by their words takes longer than all else
+
+# Two things that the planner cannot tell are told to it.
+#
 # An HNSW index knows no namespaces: it goes on until enough of its finds pass the filter. The smaller a namespace's share
-# of all notes, the longer that takes, and at some size comparing all of them is quicker, and exact. The planner cannot
-# tell, for it takes a comparison of 384 numbers to cost as much as one of two; so above that size it may not sort.
-_SCAN: Final = Hot(
+# of all notes, the longer that takes, and at some size comparing all of them is quicker, and exact; to the planner a
+# comparison of 384 numbers costs as much as one of two. So above that size it may not sort.
+#
+# Full text ranks every note that has one of the words, and knows no rare and common ones. Words that statistics show to be
+# in many notes say little and cost most: the rarest are looked for, as many as leave a bounded number of notes to rank.
+_PREPARE: Final = Hot(
     text(
         f"""
-    WITH few AS (
-        SELECT CAST(:factor * sqrt(greatest(reltuples, 1)) AS int) AS rows FROM pg_class WHERE oid = 'memories'::regclass
+    WITH every AS (SELECT greatest(reltuples, 1) AS rows FROM pg_class WHERE oid = 'memories'::regclass
+    ), few AS (SELECT CAST(:factor * sqrt(rows) AS int) AS rows FROM every
     ), own AS (
         SELECT count(*) AS rows FROM (
             SELECT 1 FROM memories WHERE namespace = ANY(:namespaces) LIMIT (SELECT rows + 1 FROM few)) AS counted
+    ), known AS MATERIALIZED (
+        SELECT CAST(CAST(most_common_elems AS text) AS text[]) AS words, most_common_elem_freqs AS shares FROM pg_stats
+        WHERE schemaname = current_schema() AND tablename = 'memories' AND attname = 'words'
+    ), asked AS (
+        SELECT word, COALESCE((SELECT shares[array_position(words, word)] FROM known), 0) AS share
+        FROM unnest(tsvector_to_array(to_tsvector('english', :words))) AS word
+    ), rarest AS (
+        SELECT word, sum(share) OVER rising AS share, row_number() OVER rising AS place
+        FROM asked WINDOW rising AS (ORDER BY share, word)
     )
     SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),
            set_config('hnsw.max_scan_tuples', '{_MOST_SCANNED}', true), set_config('hnsw.ef_search', '{_EF_SEARCH}', true),
            set_config('plan_cache_mode', 'force_custom_plan', true),
-           set_config('enable_sort', CASE WHEN own.rows > few.rows THEN 'off' ELSE 'on' END, true)
+           set_config('enable_sort', CASE WHEN own.rows > few.rows THEN 'off' ELSE 'on' END, true),
+           (SELECT COALESCE(string_agg(CAST(array_to_tsvector(ARRAY[word]) AS text), ' | '), '')
+            FROM rarest, every WHERE place = 1 OR share * rows <= :ranked) AS words
     FROM few, own
     """  # noqa: S608  # constants of ours; values are bound
     )
@@ -99,12 +118,12 @@ def search(tx: Transaction, query: Query, *, count: bool = True) -> list[JsonObj
     given = {name: value for name in _FILTERS if (value := getattr(query, name)) or name == "namespaces"}
     if query.namespaces is None:
         del given["namespaces"]
-    _prepare(tx, list(given["namespaces"]) if set(given) == {"namespaces"} else [])
+    words = _prepare(tx, list(given["namespaces"]) if set(given) == {"namespaces"} else [], query=query.text)
     values = {
         **{name: list(value) if name in {"namespaces", "tags"} else value for name, value in given.items()},
         "vector": _written(query.vector),
         "embedder": query.vector.embedder,
-        "words": query.text[:_LONGEST_WORDS],
+        "words": words,
         "candidates": max(_FEWEST_CANDIDATES, _CANDIDATES_PER_RESULT * query.k),
         "threshold": query.threshold,
         "k": query.k,
@@ -140,9 +159,21 @@ def index_of(dimensions: int) -> tuple[str, str]:
     )
 
 
-def _prepare(tx: Transaction, namespaces: Sequence[str]) -> None:
-    """Tell Postgres how to look for the nearest, for this transaction; where nothing is known, it decides."""
-    _SCAN.first(tx, {"factor": _EXACT_FACTOR, "namespaces": list(namespaces)})
+def _prepare(tx: Transaction, namespaces: Sequence[str], *, query: str = "") -> str:
+    """Tell Postgres how to look for the nearest, for this transaction; where nothing is known, it decides.
+
+    Gives those words of the query that are looked for, in the language of full text.
+    """
+    row = _PREPARE.first(
+        tx,
+        {
+            "factor": EXACT_FACTOR,
+            "namespaces": list(namespaces),
+            "words": query[:_LONGEST_WORDS],
+            "ranked": _MOST_RANKED,
+        },
+    )
+    return str(row["words"]) if row else ""
 
 
 def _kind(dimensions: int) -> str:
@@ -181,9 +212,9 @@ def _nearest(dimensions: int) -> Hot:
     )
 
 
-# The words of a query are joined by `or`: any of them is enough, the rank counts how many. Postgres' parser makes them, so no
-# text is bad syntax. The rank is divided by the logarithm of the length (1), so that long notes do not win by length alone.
-_WORDS: Final = "CAST(replace(CAST(plainto_tsquery('english', :words) AS text), '&', '|') AS tsquery)"
+# Any of the words is enough; the rank counts how many. It is divided by the logarithm of the length (1), so that long notes do
+# not win by length alone.
+_WORDS: Final = "CAST(:words AS tsquery)"
 
 
 @lru_cache(maxsize=64)

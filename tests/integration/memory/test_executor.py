@@ -18,6 +18,7 @@ from aios.errors import InvalidArgument, Misconfigured, NotFound
 from aios.kernel.ids import new_id
 from aios.kernel.ports import Claimed
 from aios.kernel.resources.memory import _note as as_note
+from aios.memory import search
 from aios.memory.executor import MemoryExecutor
 from aios.memory.hashing import Hashing
 from aios.memory.minilm import MiniLM
@@ -192,6 +193,21 @@ def test_any_word_of_a_query_is_enough_and_forms_of_a_word_are_one(mind):
     mind.add("The invoices were paid.")
     mind.add("Nothing of the kind")
     assert mind.found("which invoice is still open?", 1) == ["The invoices were paid."]
+
+
+def test_words_that_statistics_show_to_be_common_are_not_looked_for_beside_rare_ones(database, monkeypatch):
+    """Ranking all notes that share a common word took longer than everything else in a search."""
+    monkeypatch.setattr(search, "_MOST_RANKED", 20)
+    notes = ["a tulip", "the gardener's tulip", *(f"garden {number}" for number in range(60))]
+    mind = Mind(database, FakeEmbedder({note: [1.0, 0.0] for note in notes}, name="old"))
+    for note in notes:
+        mind.add(note)
+    with database.statement() as tx:
+        tx.exec_driver_sql("ANALYZE memories")
+    words_alone = Mind(database, FakeEmbedder({}, name="new"))
+    words_alone.id = mind.id
+    assert sorted(words_alone.found("tulip garden", 50)) == ["a tulip", "the gardener's tulip"]
+    assert len(words_alone.found("garden", 50)) == 50  # the rarest there is
 
 
 def test_tags_are_a_filter_all_of_them(mind):
