@@ -146,7 +146,7 @@ def _call(call: "JsonObject") -> screen.Row:
     parts = [call["waiting_ms"], call["running_ms"]]
     turnaround = sum(float(part or 0) for part in parts)
     tokens = (call["usage"] or {}).get("completion_tokens")
-    what = f"{call['error']['type']}: {call['error']['message']}" if call["error"] else call["label"] + _way(call)
+    what = f"{call['error']['type']}: {call['error']['message']}" if call["error"] else call["label"]
     return (
         call["seq"],
         f"{call['pool']}.{call['op']}",
@@ -155,7 +155,7 @@ def _call(call: "JsonObject") -> screen.Row:
         *(screen.milliseconds(part) for part in parts),
         screen.milliseconds(turnaround),
         tokens,
-        screen.shortened(what, 50),
+        screen.shortened(what, 50) + _way(call),
     )
 
 

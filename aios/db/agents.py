@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from sqlalchemy import Row
+
     from aios.db.session import Transaction
     from aios.errors import AiosError
     from aios.kernel.values import Json, JsonObject
@@ -54,7 +56,7 @@ class Driven:
     @property
     def payer(self) -> Payer:
         """Who pays for its syscalls."""
-        return Payer(str(self.root_id), self.tenant, self.program)
+        return Payer.of(self.id, self.root_id, tenant=self.tenant, owner=self.owner, program=self.program)
 
 
 class Wanted(NamedTuple):
@@ -135,6 +137,8 @@ _CANCEL = text(
     RETURNING a.id
     """
 )
+
+_STANDING = text("SELECT id AS agent_id, priority, root_id, tenant, owner, program FROM agents WHERE id = :id")
 
 _RETRY = text(
     """
@@ -259,5 +263,10 @@ def wanted(tx: Transaction, agent: UUID) -> Wanted | None:
 
 def standing(tx: Transaction, agent: UUID) -> Standing:
     """What the scheduler must know of an agent."""
-    row = tx.execute(text("SELECT priority, root_id, tenant, program FROM agents WHERE id = :id"), {"id": agent}).one()
-    return Standing(row.priority, Payer(str(row.root_id), row.tenant, row.program))
+    row = tx.execute(_STANDING, {"id": agent}).one()
+    return Standing(row.priority, payer_in(row))
+
+
+def payer_in(row: Row[tuple[object, ...]]) -> Payer:
+    """Who pays for the agent that a row tells of: agent_id, root_id, tenant, owner and program."""
+    return Payer.of(row.agent_id, row.root_id, tenant=row.tenant, owner=row.owner, program=row.program)

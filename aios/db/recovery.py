@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import text
 
+from aios.db.agents import payer_in
 from aios.db.syscalls import Link
-from aios.kernel.policy import Payer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from aios.db.session import Transaction
+    from aios.kernel.policy import Payer
 
 T = TypeVar("T")
 
@@ -107,7 +108,7 @@ _OVERRUN = text(
 
 _QUEUED = text(
     """
-    SELECT s.id, s.priority, s.request_id, a.root_id, a.tenant, a.program,
+    SELECT s.id, s.priority, s.request_id, s.agent_id, a.root_id, a.tenant, a.owner, a.program,
            extract(epoch FROM clock_timestamp() - s.queued_at)::float AS age
     FROM syscalls s JOIN agents a ON a.id = s.agent_id
     WHERE s.state = 'queued' AND a.state IN ('queued', 'running', 'waiting')
@@ -127,7 +128,7 @@ _LINKS = text(
 
 _RUNNABLE = text(
     """
-    SELECT id, priority, root_id, tenant, program,
+    SELECT id, id AS agent_id, priority, root_id, tenant, owner, program,
            CASE WHEN started_at IS NULL THEN extract(epoch FROM clock_timestamp() - created_at)::float ELSE 0 END AS age
     FROM agents
     WHERE runnable AND driver IS NULL AND state IN ('queued', 'waiting') AND id > :after
@@ -145,7 +146,7 @@ _STILL_WAITING = text(
 
 _RUNNING = text(
     """
-    SELECT s.id, s.priority, s.pool, s.op, s.limit_key, s.tokens, a.root_id, a.tenant, a.program,
+    SELECT s.id, s.priority, s.pool, s.op, s.limit_key, s.tokens, s.agent_id, a.root_id, a.tenant, a.owner, a.program,
            extract(epoch FROM clock_timestamp() - s.queued_at)::float AS age
     FROM syscalls s JOIN agents a ON a.id = s.agent_id WHERE s.state = 'running' LIMIT 10000
     """
@@ -258,7 +259,7 @@ def queued(tx: Transaction, *, older_seconds: float, after: UUID) -> Page[Waitin
         links[first[row.request_id]].append(Link(row.pool, row.op, row.id, row.limit_key, row.tokens))
     # Between the two statements a worker may have claimed the first link: then the rest is not to be rung.
     found = [
-        Waiting(row.id, row.priority, _payer(row), row.age, tuple(links[row.id]))
+        Waiting(row.id, row.priority, payer_in(row), row.age, tuple(links[row.id]))
         for row in rows
         if links[row.id][:1] and links[row.id][0].id == row.id
     ]
@@ -268,7 +269,7 @@ def queued(tx: Transaction, *, older_seconds: float, after: UUID) -> Page[Waitin
 def runnable(tx: Transaction, *, after: UUID) -> Page[Waiting]:
     """The agents that wait for a driver, by id from `after` on."""
     rows = tx.execute(_RUNNABLE, {"after": after, "batch": BATCH}).all()
-    found = [Waiting(row.id, row.priority, _payer(row), row.age) for row in rows]
+    found = [Waiting(row.id, row.priority, payer_in(row), row.age) for row in rows]
     return Page(found, rows[-1].id if len(rows) == BATCH else None)
 
 
@@ -286,14 +287,10 @@ def running(tx: Transaction) -> list[Waiting]:
     """What runs now, each with itself as its only link."""
     return [
         Waiting(
-            row.id, row.priority, _payer(row), row.age, (Link(row.pool, row.op, row.id, row.limit_key, row.tokens),)
+            row.id, row.priority, payer_in(row), row.age, (Link(row.pool, row.op, row.id, row.limit_key, row.tokens),)
         )
         for row in tx.execute(_RUNNING)
     ]
-
-
-def _payer(row: Row[tuple[object, ...]]) -> Payer:
-    return Payer(str(row.root_id), row.tenant, row.program)
 
 
 def count(tx: Transaction, **events: int) -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from aios.db.agents import payer_in
 from aios.db.recovery import Waiting
 from aios.db.syscalls import Link
 from aios.errors import AgentEnded, NotFound
-from aios.kernel.policy import Payer
 from aios.kernel.words import SyscallState
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ _NICE_SYSCALLS = text(
 
 _RUNNABLE = text(
     """
-    SELECT id, priority, root_id, tenant, program,
+    SELECT id, id AS agent_id, priority, root_id, tenant, owner, program,
            CASE WHEN started_at IS NULL THEN extract(epoch FROM clock_timestamp() - created_at)::float ELSE 0 END AS age
     FROM agents
     WHERE id = ANY(:agents) AND runnable AND driver IS NULL AND state IN ('queued', 'waiting') ORDER BY id
@@ -75,7 +75,8 @@ _RUNNABLE = text(
 
 _QUEUED = text(
     """
-    SELECT s.request_id, s.pool, s.op, s.id, s.limit_key, s.tokens, s.priority, s.state, a.root_id, a.tenant, a.program,
+    SELECT s.request_id, s.pool, s.op, s.id, s.limit_key, s.tokens, s.priority, s.state,
+           s.agent_id, a.root_id, a.tenant, a.owner, a.program,
            extract(epoch FROM clock_timestamp() - s.queued_at)::float AS age
     FROM requests r JOIN syscalls s ON s.request_id = r.id JOIN agents a ON a.id = r.agent_id
     WHERE r.agent_id = ANY(:agents) AND s.state IN ('queued', 'blocked')
@@ -149,7 +150,7 @@ def nice(tx: Transaction, agent: UUID, *, priority: int) -> list[UUID]:
 def waiting(tx: Transaction, agents: Sequence[UUID]) -> list[Waiting]:
     """What could run now of these agents, to be rung."""
     found = [
-        Waiting(row.id, row.priority, Payer(str(row.root_id), row.tenant, row.program), row.age)
+        Waiting(row.id, row.priority, payer_in(row), row.age)
         for row in tx.execute(_RUNNABLE, {"agents": list(agents)})
     ]
     chains: dict[UUID, Waiting] = {}
@@ -158,8 +159,7 @@ def waiting(tx: Transaction, agents: Sequence[UUID]) -> list[Waiting]:
         if (known := chains.get(row.request_id)) is not None:
             chains[row.request_id] = known._replace(links=(*known.links, link))
         elif row.state == SyscallState.QUEUED:  # else an earlier link still runs
-            payer = Payer(str(row.root_id), row.tenant, row.program)
-            chains[row.request_id] = Waiting(row.id, row.priority, payer, row.age, (link,))
+            chains[row.request_id] = Waiting(row.id, row.priority, payer_in(row), row.age, (link,))
     return [*found, *chains.values()]
 
 

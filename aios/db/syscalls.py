@@ -35,7 +35,7 @@ _CLAIM = Hot(
         WHERE s.id = :id AND s.state = 'queued' AND a.id = s.agent_id AND a.state IN ('queued', 'running', 'waiting')
           AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
         RETURNING s.id, s.agent_id, s.request_id, s.position, s.pool, s.op, s.payload, s.prompt, s.attempt, s.errors,
-                  s.priority, s.seconds, s.approval, a.program, a.tenant, a.root_id,
+                  s.priority, s.seconds, s.approval, a.program, a.tenant, a.owner, a.root_id,
                   extract(epoch FROM clock_timestamp() - s.created_at) AS age
     )
     SELECT claimed.*, (
@@ -171,6 +171,7 @@ def claim(tx: Transaction, syscall: UUID, *, token: UUID, incarnation: UUID) -> 
         program=row["program"],
         tenant=row["tenant"],
         root_id=row["root_id"],
+        owner=row["owner"],
         seconds_left=row["seconds"],
         age_seconds=float(row["age"]),
         prompt=row["prompt"],

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from aios.kernel.words import DEFAULT_PRIORITY
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+ONE_SHOTS: Final = frozenset({"oneshot"})
+"""Programs that do one request of a client. Each is an agent of its own, and would be new to a policy every time."""
 
 _LEAST_COST_SECONDS: Final = 0.001  # what costs nothing could be queued without end at one score
 
@@ -14,7 +20,7 @@ class Payer(NamedTuple):
     """Whose work it is: who pays for service under a policy, and what to learn estimates from.
 
     Attributes:
-        root: the root agent of its spawn tree; the API key of a one-shot.
+        root: the root agent of its spawn tree; of a one-shot its tenant and user, as an API key names them.
         tenant: shares by weight under `fair`, and may have limits of its own.
         program: what it is like, for estimates.
     """
@@ -23,6 +29,20 @@ class Payer(NamedTuple):
     tenant: str = "default"
     program: str = ""
 
+    @classmethod
+    def of(cls, agent: UUID, root: UUID, *, tenant: str, owner: str, program: str) -> Payer:
+        """Who pays for an agent.
+
+        Args:
+            agent: its id.
+            root: the root of its spawn tree.
+            tenant: for whom it is.
+            owner: the user it works for; an API key names both.
+            program: its program's name.
+        """
+        alone = program in ONE_SHOTS and agent == root  # a one-shot that an agent spawns is part of that agent's work
+        return cls(f"{tenant}/{owner}" if alone else str(root), tenant, program)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
@@ -30,7 +50,7 @@ class Waiting:
 
     Attributes:
         enqueued_seconds: when it first became ready; kept when it enters again after a slice or a lost grant.
-        root: the root agent of its spawn tree; the API key of a one-shot.
+        root: the root agent of its spawn tree, or who pays for a one-shot.
         tenant: who shares by weight under `fair`.
         priority: 0 (most urgent) to 9.
         estimate_seconds: the service it is expected to need from now on.

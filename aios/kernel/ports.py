@@ -39,6 +39,7 @@ class Claimed:
         age_seconds: since it was issued.
         valid: whether the claim may still be executed; asked last before a call that costs something.
         root_id: the root agent of its spawn tree; None: the agent itself.
+        owner: the user that the agent works for.
         approval: by which a human let it run; None: nobody had to.
     """
 
@@ -62,12 +63,14 @@ class Claimed:
     messages: list[JsonObject] = field(default_factory=list)
     valid: Callable[[], bool] = field(default=_always, compare=False)
     root_id: UUID | None = None
+    owner: str = ""
     approval: UUID | None = None
 
     @property
     def payer(self) -> Payer:
         """Whose work it is, for the scheduler."""
-        return Payer(str(self.root_id or self.agent_id), self.tenant, self.program)
+        root = self.root_id or self.agent_id
+        return Payer.of(self.agent_id, root, tenant=self.tenant, owner=self.owner, program=self.program)
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,8 @@ class Client(Schedules, Steering, Scheduling, Cores, AccessControl, Forks, Looks
         with self._parts.database.transaction() as tx:
             check_program(program, known=workers.known_programs(tx))
             agent = agents.submit(tx, row, limit=self.settings.limits.queued_agents)
-        dispatch.ring(add=[agent_bell(agent, priority=priority, payer=Payer(str(agent), tenant, program))])
+        payer = Payer.of(agent, agent, tenant=tenant, owner=owner, program=program)
+        dispatch.ring(add=[agent_bell(agent, priority=priority, payer=payer)])
         return str(agent)
 
     def result(self, agent: str, *, timeout: float | timedelta | None = None) -> Result:

@@ -124,7 +124,8 @@ def _fire_one(database: Database, dispatch: Dispatch, limits: LimitSettings) -> 
             return False
         agent = _start(tx, due, limits)
     if agent is not None:
-        dispatch.ring(add=[agent_bell(agent, priority=due.priority, payer=Payer(str(agent), program=due.program))])
+        payer = Payer.of(agent, agent, tenant="default", owner="", program=due.program)
+        dispatch.ring(add=[agent_bell(agent, priority=due.priority, payer=payer)])
     return True
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 import redis
 
+from aios.db import service
 from aios.errors import CallTooLarge, EngineOverloaded
 from aios.kernel.chat import Usage
 from aios.kernel.ids import new_token
@@ -19,6 +20,11 @@ from tests.integration.worker.world import World
 
 @program(tools=["calculator", "browser"])
 async def asks(agent, task):
+    return (await agent.llm.chat(task)).text
+
+
+@program
+async def oneshot(agent, task):
     return (await agent.llm.chat(task)).text
 
 
@@ -49,7 +55,13 @@ class Works(Answers):
 def world(database_url, redis_url):
     tools = {name: ToolInfo(name) for name in ("calculator", "browser")}
     executors = {"llm": Answers(), "tool": Works()}
-    made = World(database_url, redis_url, programs={"asks": asks, "uses": uses}, executors=executors, tools=tools)
+    made = World(
+        database_url,
+        redis_url,
+        programs={"asks": asks, "oneshot": oneshot, "uses": uses},
+        executors=executors,
+        tools=tools,
+    )
     yield made
     made.close()
 
@@ -103,6 +115,34 @@ def test_nice_moves_an_agent_under_the_default_policy(world):
     released(world, "llm", 1)
     (bell,) = world.recorder.bells
     assert bell.links[0][2] == str(world.client.journal(agents[2])[0]["id"])
+
+
+def test_one_shots_of_one_key_pay_together_so_that_many_are_no_way_to_come_first(world):
+    held_back(world, "llm")
+    flood = [world.client.submit("oneshot", f"{n}", tenant="acme", owner="bot") for n in range(12)]
+    others = [world.client.submit("oneshot", "x", tenant="acme", owner="ann"), world.client.submit("asks", "y")]
+    drive(world)
+    first = {str(world.client.journal(agent)[0]["id"]) for agent in (flood[0], *others)}
+    for wiped in (False, True):
+        if wiped:
+            held_back(world, "llm")
+            world.recorder.bells.clear()
+            world.ready.clear()
+        released(world, "llm", 3)
+        assert {bell.links[0][2] for bell in world.recorder.bells} == first
+    released(world, "llm", 40)
+    world.run()
+    assert {world.client.result(agent, timeout=0).value for agent in [*flood, *others]} == {"yes"}
+
+
+def test_after_a_wipe_who_asked_one_shots_lately_is_not_new(world):
+    for n in range(3):
+        world.client.submit("oneshot", f"{n}", tenant="acme", owner="bot")
+    world.run()
+    with world.database.statement() as tx:
+        had = {(pool, payer): seconds for pool, payer, seconds in service.attained(tx, half_life_seconds=60.0)}
+    assert set(had) == {("llm", "acme/bot")}
+    assert had["llm", "acme/bot"] > 0
 
 
 def test_a_limited_tool_delays_no_other_and_everything_is_done_in_the_end(world):
