@@ -115,8 +115,8 @@ class LLMExecutor:
         except AiosError as error:
             self._sink.end(call.id, call.attempt, "again" if error.retried else "failed", feed.rest)
             raise
-        self._sink.end(call.id, call.attempt, "done", feed.rest)
         told = outcome(generated, way=journey.told(generated.finish) if journey else {})
+        told = replace(told, after=lambda: self._sink.end(call.id, call.attempt, "done", feed.rest))
         return self._settled(journey, told) if journey is not None and journey.kept else told
 
     def _settled(self, journey: Journey, told: Outcome) -> Outcome:
@@ -128,11 +128,13 @@ class LLMExecutor:
             slicer.checkpoints.clear(tx, journey.call)
             return told.result
 
-        def forget() -> None:
+        def after() -> None:
+            if told.after is not None:
+                told.after()
             if isinstance(driver, Forgets) and last is not None and last.state is not None:
                 self._loop.submit(driver.forget(last.state))
 
-        return replace(told, effect=clear, after=forget)
+        return replace(told, effect=clear, after=after)
 
     async def _generate(self, call: Claimed, prompt: Prompt, feed: Feed, journey: Journey | None) -> Generated:
         seconds = call.seconds_left

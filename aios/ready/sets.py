@@ -15,12 +15,13 @@ from redis.exceptions import RedisError
 from aios.errors import BrokerUnavailable
 from aios.kernel.estimate import Estimate
 from aios.kernel.words import Pool
+from aios.ready.asked import Asked
 from aios.ready.bell import Bell, Done, Granted, Wiped
 from aios.ready.connection import connect, where
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from redis.commands.core import Script
 
@@ -97,6 +98,25 @@ class ReadySets:
     def confirm(self, id_: str, *, lease_seconds: float) -> bool:
         """Whether a granted syscall may start now: its grant holds, or there is room, and its key was not told to wait."""
         return not self._run("hold", {"held": [id_], "lease_ms": int(lease_seconds * 1000), "start": True})
+
+    @contextmanager
+    def confirming(self, id_: str, *, lease_seconds: float) -> Iterator[Callable[[], bool]]:
+        """Ask whether a granted syscall may start now: its grant holds, or there is room, and its key was not told to wait.
+
+        Gives what waits for the answer, so that the claim can be made meanwhile. It raises `BrokerUnavailable` if Redis
+        does not answer.
+        """
+        order = {"held": [id_], "lease_ms": int(lease_seconds * 1000), "start": True}
+        asked = Asked(self._scripts["hold"], keys=[_PREFIX], args=[json.dumps(order)])
+
+        def answer() -> bool:
+            with self._translated():
+                return not asked.answer()
+
+        try:
+            yield answer
+        finally:
+            asked.drop()
 
     def better_waits(self, id_: str, *, served_seconds: float, left_seconds: float) -> bool:
         """Whether somebody stands before a granted syscall, if it ended its slice now.

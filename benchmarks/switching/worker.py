@@ -151,6 +151,8 @@ class Worker:
         except AiosError as error:
             raise SystemExit(f"generation {place}: {error}") from error
         else:
+            if outcome.after is not None:
+                outcome.after()
             told = {
                 "ids": self._sink.ids[call.id],
                 "text": (outcome.message or {})["content"],

@@ -171,13 +171,23 @@ def _kill(system: System, names: Sequence[str]) -> Hit:
     """Stop, read what they hold, kill: nothing is claimed between the reading and the kill."""
     pids = [pid for name in names for pid in _processes(system, name)]
     leases = _freeze(system, pids)
+    struck = time.time()
     for name in names:
         os.kill(system.pid(name), signal.SIGKILL)
     system.pause(0.2)
-    system.wait(lambda: not system.waiting(), seconds=90, what=f"{names} to be back")
-    born = "SELECT extract(epoch FROM max(started_at))::float FROM workers WHERE pid = ANY(%s)"
-    back = system.query(born, [system.pid(name) for name in names])[0][0]
-    return Hit(tuple(names), leases, float(str(back)), kills=len(names))
+    system.wait(
+        lambda: not system.waiting() and bool(_born(system, names, struck)), seconds=90, what=f"{names} to be back"
+    )
+    back = max(_born(system, names, struck))
+    return Hit(tuple(names), leases, back, kills=len(names))
+
+
+def _born(system: System, names: Sequence[str], since: float) -> list[float]:
+    """When these workers registered, seconds since the epoch; none while one is missing. A pid may have been another's."""
+    pids = [system.pid(name) for name in names]
+    told = "SELECT max(extract(epoch FROM started_at))::float FROM workers WHERE pid = ANY(%s) GROUP BY pid"
+    born = [float(str(row[0])) for row in system.query(told, [pids])]
+    return born if len(born) == len(names) and min(born) > since else []
 
 
 def _freeze(system: System, pids: Sequence[int]) -> int:

@@ -67,7 +67,9 @@ def test_the_stored_text_has_nothing_that_postgres_refuses(executors):
 def test_every_token_reaches_the_sink_once_and_in_order(executors):
     sink, call = FakeSink(), claimed(attempt=3)
     text = " ".join(f"w{i}" for i in range(300))
-    executors(FakeDriver(text), sink).perform(call)
+    outcome = executors(FakeDriver(text), sink).perform(call)
+    assert (call.id, 3) not in sink.ends  # it is over when it is in the journal
+    outcome.after()
     assert "".join(t.text for t in sink.tokens[call.id, 3]) == text
     assert [t.index for t in sink.tokens[call.id, 3]] == list(range(1, 600))
     assert sink.ends == {(call.id, 3): "done"}
@@ -98,7 +100,10 @@ def test_a_failing_sink_fails_no_call_and_is_logged_once(executors, caplog):
     sink = FakeSink()
     sink.failure = BrokerUnavailable("here", "down")
     executor = executors(FakeDriver("fine"), sink)
-    assert [executor.perform(claimed()).message["content"] for _ in range(3)] == ["fine"] * 3
+    for _ in range(3):
+        outcome = executor.perform(claimed())
+        assert outcome.message["content"] == "fine"
+        outcome.after()
     assert len(caplog.records) == 1
 
 

@@ -118,8 +118,8 @@ def test_a_lost_state_means_the_first_token_again_and_the_same_text(bench):
     outcome = b.executor.perform(call)
     assert outcome.message["content"] == WORDS
     assert [bool(p.slicing.done) for p in b.driver.asked] == [False, True, False]
-    assert b.shown(call) == (WORDS, 0)
     assert finish(outcome) == {"finish_reason": "stop", "resume": "kv", "slices": 5, "again": "rerun"}
+    assert b.shown(call) == (WORDS, 0)
     assert b.checkpoints.slices == {}
 
 
@@ -131,8 +131,8 @@ def test_a_text_that_comes_out_otherwise_is_taken_back_openly(bench):
     b.driver._answer = WORDS.replace("w3", "other")
     call = again(call)
     outcome = b.executor.perform(call)
-    assert b.shown(call) == (WORDS.replace("w3", "other"), 1)
     assert finish(outcome)["again"] == "inexact"
+    assert b.shown(call) == (WORDS.replace("w3", "other"), 1)
 
 
 def test_a_core_that_keeps_no_states_answers_from_the_first_token_what_another_began(bench):
@@ -142,8 +142,8 @@ def test_a_core_that_keeps_no_states_answers_from_the_first_token_what_another_b
     b.driver.resume = "rerun"
     call = again(call)
     outcome = b.executor.perform(call)
-    assert b.shown(call) == (WORDS, 0)
     assert finish(outcome) == {"finish_reason": "stop", "resume": "rerun", "again": "rerun"}
+    assert b.shown(call) == (WORDS, 0)
     assert b.checkpoints.slices == {}
 
 
@@ -169,7 +169,7 @@ def test_a_stop_string_is_found_across_a_boundary_and_never_shown(bench, cut):
             call = again(call)
     expected = WORDS[: WORDS.index(stop)]
     assert outcome.message["content"] == expected
-    assert outcome.result["finish_reason"] == "stop_sequence"
+    assert finish(outcome)["finish_reason"] == "stop_sequence"
     assert b.shown(call) == (expected, 0)
 
 
