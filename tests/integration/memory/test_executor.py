@@ -390,7 +390,7 @@ def test_links_go_both_ways_and_end_with_either_note(mind):
     assert mind("related", id=a, depth=5) == []
 
 
-def test_notes_written_at_once_are_all_there_and_each_once(database, mind):
+def test_fault_33_notes_written_at_once_are_all_there_and_each_once(database, mind):
     """Fault 33: the note store was not locked, though two threads wrote to it."""
     errors = []
 
@@ -425,7 +425,7 @@ def test_what_is_remembered_is_in_no_log_and_on_no_screen(mind, caplog, capsys):
     assert "marmalade" not in caplog.text + "".join(capsys.readouterr())
 
 
-def test_the_embedder_that_is_configured_is_the_one_that_is_used(database_url):
+def test_fault_31_the_embedder_that_is_configured_is_the_one_that_is_used(database_url):
     """Fault 31: the setting of the provider was ignored, the default always won."""
     for name, kind in (("minilm", MiniLM), ("hashing", Hashing)):
         settings = Settings(database_url=database_url, embedder=name)

@@ -144,7 +144,7 @@ def test_a_chat_recalls_what_is_near_enough_and_fits_and_remembers_its_reply(wor
     ]
 
 
-def test_an_agent_searches_its_groups_notes_beside_its_own(world):
+def test_fault_31_an_agent_searches_its_groups_notes_beside_its_own(world):
     """Fault 31: what was written never carried the agent it belonged to, while reading asked for it."""
 
     async def p(agent, task):
@@ -173,7 +173,7 @@ def run_as_member(world):
     return result.value
 
 
-def test_a_namespace_that_nothing_grants_is_denied_before_anything_is_journalled(world):
+def test_fault_32_a_namespace_that_nothing_grants_is_denied_before_anything_is_journalled(world):
     """Fault 32: every agent read and changed the memories of all others."""
 
     async def p(agent, task):

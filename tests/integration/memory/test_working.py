@@ -209,7 +209,7 @@ def test_a_name_that_is_used_again_never_shows_its_old_value(world):
     assert run(world(p)) == [1, 0, 3, 0, 5, 0, 7, 0, "last"]
 
 
-def test_workers_that_die_at_any_commit_lose_no_write_and_repeat_none(world):
+def test_fault_33_workers_that_die_at_any_commit_lose_no_write_and_repeat_none(world):
     """Fault 33: what was remembered lived in one process' memory, and concurrent writers overwrote each other."""
 
     async def p(agent, task):

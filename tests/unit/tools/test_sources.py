@@ -70,7 +70,7 @@ def test_a_shipped_tool_is_called_by_name():
     assert load().call("calculator", {"expression": "2*21"}, agent_id=uuid4(), seconds=5) == 42
 
 
-def test_files_of_several_folders_are_loaded_under_names_of_their_own(tmp_path):
+def test_fault_21_files_of_several_folders_are_loaded_under_names_of_their_own(tmp_path):
     write(tmp_path / "a", "mine.py", TOOL.format(name="one", number=1))
     write(tmp_path / "b", "mine.py", TOOL.format(name="two", number=2))
     write(tmp_path / "b", "_private.py", "raise SystemExit")
