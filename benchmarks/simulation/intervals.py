@@ -37,4 +37,5 @@ def ratio(above: Sequence[float], below: Sequence[float]) -> Ratio:
 def _of(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
     """The ratio of the sums over the last axis; not a number where the divisor is none."""
     above, below = pairs.sum(axis=-1)
-    return np.divide(above, below, out=np.full_like(below, np.nan), where=below != 0)
+    found: NDArray[np.float64] = np.divide(above, below, out=np.full_like(below, np.nan), where=below != 0)
+    return found

@@ -23,8 +23,10 @@ class Plan:
     split: bool
 
     @classmethod
-    def of(cls, *, quick: bool) -> Plan:
-        """A minute, or several."""
+    def of(cls, *, quick: bool, smoke: bool = False) -> Plan:
+        """A minute, or several; `smoke`: one seed, some seconds."""
+        if smoke:
+            return cls(1, 200, 1, 1, split=False)
         return cls(20, 500, 5, 3, split=False) if quick else cls(40, 2000, 20, 10, split=True)
 
     def cells(self) -> list[Cell]:

@@ -175,7 +175,12 @@ def _curve(found: Findings) -> Table:
         for row in found["trial_curve"]
     ]
     columns = ("failed load ms", "total time over FIFO's", "failed loads", "runs given up")
-    return Table("B1 by the cost of a failed load (a property of the baseline)", columns, rows)
+    trial = found["run"]["parameters"]["trial"]
+    title = (
+        f"B1 by the cost of a failed load; back-off {trial['backoff_seconds']:g} s, doubled up to"
+        f" {trial['backoff_cap_seconds']:g} s. Its ratio is a property of this baseline, not of a kernel"
+    )
+    return Table(title, columns, rows)
 
 
 def ratio_cell(value: Findings | None) -> str:
