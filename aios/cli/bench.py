@@ -27,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
         tools: "E7: are limits of tools kept, and used, while workers are killed?",
         access: "E8: is every decision right while rules change, and every irreversible operation asked?",
         storage: "E11: are versions right under SIGKILL, and rollbacks? Search beside `grep -r`.",
+        peers: "E13: the same agent on DBOS, LangGraph, procrastinate and plain Celery: who is quicker, cheaper, back sooner?",
         context: "What comes back of a talk of 1,000 turns in a window of 8,192 tokens?",
         calibration: "How far is the simulated engine's timing model from the real local model?",
     }
@@ -231,9 +232,32 @@ def calibration(
     _run("calibration", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *page])
 
 
+def peers(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Two minutes instead of a quarter of an hour.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Measure this contender; may be given several times.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="PAGE", help="Write the tables between the marks of this page, too.")
+    ] = None,
+) -> None:
+    """This kernel beside its durable peers, in the same run: operations a second, CPU, bytes, recovery after SIGKILL (E13).
+
+    Contenders: pools, fused, celery, langgraph-asyncio, langgraph-threads, dbos, procrastinate, asyncio. Each peer is
+    installed into an environment of its own (.venv-peers/) when it is first measured; one that cannot be is named.
+
+    Example: aios bench peers --quick --only fused --only dbos
+    """
+    chosen = [word for name in only or [] for word in ("--only", name)]
+    page = ["--markdown", str(markdown.resolve())] if markdown else []
+    _run("peers", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *chosen, *page])
+
+
 def _run(name: str, options: list[str]) -> None:
     folder = app_dir()
-    if not (folder / "benchmarks" / f"{name}.py").is_file():
+    if not (folder / "benchmarks").is_dir():
         raise Misconfigured("the benchmarks are not installed with the wheel", "run this in a checkout of the project")
     code = subprocess.call([sys.executable, "-m", f"benchmarks.{name}", *options], cwd=folder)  # noqa: S603  # our own module
     if code:
