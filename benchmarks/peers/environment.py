@@ -8,8 +8,8 @@ import sys
 import venv
 from pathlib import Path
 
-_HERE = Path(__file__).parent
-_CACHE = _HERE.parents[1] / ".venv-peers"
+FOLDER = Path(__file__).parent
+_CACHE = FOLDER.parents[1] / ".venv-peers"
 _SECONDS = 300
 
 
@@ -23,7 +23,7 @@ def python(peer: str) -> Path:
     Raises:
         Unavailable: they cannot be installed.
     """
-    requirements = _HERE / peer / "requirements.txt"
+    requirements = FOLDER / peer / "requirements.txt"
     folder = _CACHE / peer
     found, stamp = folder / "bin" / "python", folder / "installed"
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
@@ -36,7 +36,7 @@ def python(peer: str) -> Path:
 
 def versions(peer: str) -> dict[str, str]:
     """What is installed of what a peer requires by name."""
-    wanted = [line.partition(">")[0].partition("[")[0] for line in (_HERE / peer / "requirements.txt").open()]
+    wanted = [line.partition(">")[0].partition("[")[0] for line in (FOLDER / peer / "requirements.txt").open()]
     code = "import sys, importlib.metadata as m; print(*(m.version(name) for name in sys.argv[1:]))"
     said = subprocess.run([python(peer), "-c", code, *wanted], capture_output=True, text=True, check=True).stdout
     return dict(zip(wanted, said.split(), strict=True))

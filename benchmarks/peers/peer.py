@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
@@ -16,10 +15,10 @@ from benchmarks.peers.speaker import Speaker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from benchmarks.fleet import Fleet
 
-_HERE = Path(__file__).parent
 _READY_SECONDS = 60.0
 _FILES = "SELECT agent, created_at FROM files WHERE agent LIKE %s ORDER BY created_at"
 _WRITES = "SELECT (SELECT count(*) FROM files WHERE agent LIKE %(a)s) + (SELECT count(*) FROM memories WHERE agent LIKE %(a)s)"
@@ -69,7 +68,7 @@ class Peer(Contender):
         self.versions = environment.versions(kind.folder)
         self.database_url = _database(fleet.services.database_url, kind.name)
         self._env = {
-            "PYTHONPATH": str(_HERE / "reference"),
+            "PYTHONPATH": str(environment.FOLDER / "reference"),
             "PEER_ENGINE": fleet.settings.engine_url,
             "PEER_DATABASE": self.database_url,
             "PEER_REDIS": fleet.services.redis_url.rpartition("/")[0] + "/1",
@@ -137,7 +136,7 @@ class Peer(Contender):
         return int(str(self.ask(_WRITES, {"a": f"{run}-%"})[0][0]))
 
     def _speaker(self, *words: str) -> Speaker:
-        program = _HERE / self._kind.folder / "program.py"
+        program = environment.FOLDER / self._kind.folder / "program.py"
         log = self._folder / f"{'-'.join(words)}.log"
         speaker = Speaker([self._python, str(program), *words], env=self._env, log=log)
         speaker.hear("ready", seconds=_READY_SECONDS)

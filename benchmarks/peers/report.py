@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from itertools import product
 from typing import TYPE_CHECKING
 
 from benchmarks.peers.measure import OPERATIONS
@@ -15,16 +16,43 @@ if TYPE_CHECKING:
     from benchmarks.simulation.findings import Findings
 
 MARKS = "<!-- peers: begin -->", "<!-- peers: end -->"
-_NOT_DURABLE = "asyncio"
+TARGETS = {
+    "fused": ("celery", "langgraph-asyncio", "langgraph-threads", "dbos", "procrastinate"),
+    "pools": ("celery",),
+}
+"""Whom each profile should be ahead of."""
 
 
 def findings(rows: Sequence[Cell], titles: Mapping[str, str]) -> Findings:
-    """Means over the passes, by contender, and what could not be measured."""
+    """Means over the passes, by contender; what could not be measured; and the targets' ratios."""
+    contenders = {name: _contender(name, title, rows) for name, title in titles.items()}
     return {
         "operations_per_agent": OPERATIONS,
-        "contenders": {name: _contender(name, title, rows) for name, title in titles.items()},
+        "contenders": contenders,
+        "ahead": list(_ahead(contenders)),
         "missing": {str(row["contender"]): row["why"] for row in rows if row["cell"] == "missing"},
     }
+
+
+def _ahead(contenders: Findings) -> Iterator[Findings]:
+    """This kernel over each durable peer in the same cell: `speed` should be above 1, `cpu` below."""
+    for ours, peers in TARGETS.items():
+        for peer in peers:
+            for own, other in product(_loads(contenders, ours), _loads(contenders, peer)):
+                if (own["agents"], own["workers"]) == (other["agents"], other["workers"]):
+                    yield {
+                        "ours": ours,
+                        "peer": peer,
+                        "agents": own["agents"],
+                        "workers": own["workers"],
+                        "speed": round(own["operations_per_second"] / other["operations_per_second"], 2),
+                        "cpu": round(own["cpu_ms_per_operation"] / other["cpu_ms_per_operation"], 2),
+                    }
+
+
+def _loads(contenders: Findings, name: str) -> Sequence[Findings]:
+    loads: Sequence[Findings] = contenders[name]["load"] if name in contenders else ()
+    return loads
 
 
 def _contender(name: str, title: str, rows: Sequence[Cell]) -> Findings:
@@ -60,6 +88,8 @@ def tables(found: Findings) -> Iterator[Table]:
     """All tables of a run."""
     yield _speeds(found)
     yield _costs(found)
+    if found["ahead"]:
+        yield _targets(found)
     if any(one["recovery"] for one in found["contenders"].values()):
         yield _recoveries(found)
     if found["missing"]:
@@ -88,6 +118,27 @@ def _costs(found: Findings) -> Table:
     ]
     title = f"CPU ms of an operation, and bytes of tables of an agent ({largest[0]} agents, workers: {largest[1]})"
     return Table(title, ("contender", "CPU", "workers", "Postgres", "Valkey", "bytes"), rows)
+
+
+def _targets(found: Findings) -> Table:
+    titles = {name: one["title"] for name, one in found["contenders"].items()}
+    rows = [
+        (
+            *(titles[ahead["ours"]], titles[ahead["peer"]], f"{ahead['agents']}", f"{ahead['workers']}"),
+            *(_text(ahead["speed"]), _text(ahead["cpu"]), "yes" if ahead["speed"] > 1 and ahead["cpu"] < 1 else "no"),
+        )
+        for ahead in found["ahead"]
+    ]
+    columns = (
+        "ours",
+        "peer",
+        "agents",
+        "workers",
+        "its operations a second over the peer's",
+        "its CPU",
+        "ahead in both",
+    )
+    return Table("Targets", columns, rows)
 
 
 def _recoveries(found: Findings) -> Table:
