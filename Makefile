@@ -61,6 +61,7 @@ bench: install ## the benchmarks, short
 	$(BIN)/aios bench scale --quick
 	$(BIN)/aios bench scale --real --quick
 	$(BIN)/aios bench memory --quick
+	$(BIN)/aios bench peers --quick
 
 bench-full: install ## the benchmarks, unbounded
 	$(BIN)/aios bench overhead
@@ -74,6 +75,7 @@ bench-full: install ## the benchmarks, unbounded
 	$(BIN)/aios bench scale --real
 	$(BIN)/aios bench calibration
 	$(BIN)/aios bench memory
+	$(BIN)/aios bench peers
 
 docs: install ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
