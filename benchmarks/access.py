@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SLOTS = 4
+_MOST_SLOWDOWN_PERCENT = 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,6 +60,7 @@ def measure(*, quick: bool, seed: int, tell: object = None) -> dict[str, object]
         found |= fleets.denials(fleet, agents=20 if quick else 100, kills=2 if quick else 8, seed=seed)
         say("waiting for humans")
         found |= fleets.waiting(fleet, waiting=200 if quick else 1_000, agents=40 if quick else 150)
+        found["most_slowdown_percent"] = _MOST_SLOWDOWN_PERCENT * (3 if quick else 1)  # seconds of work tell no more
         verified = fleet.client.verify_audit()
         found |= {"audit_rows": verified.rows, "audit_good": verified.good}
         database.close()
@@ -71,6 +73,8 @@ def breaches(found: dict[str, object]) -> list[str]:
     wrong = [f"{name} = {found[name]}" for name in zero if found[name]]
     if not found["audit_good"]:
         wrong.append("the audit log does not fit its chain")
+    if float(str(found["slowdown_percent"])) >= float(str(found["most_slowdown_percent"])):
+        wrong.append(f"those that do not wait are slower by {found['slowdown_percent']} %")
     if float(str(found["decision_p99_ms"])) >= 1.0:
         wrong.append(f"decision p99 = {found['decision_p99_ms']} ms")
     return wrong

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LIMITS = {f"stub{n:02}": 1 + n % 8 for n in range(20)}  # as in stubs/tools.py
 WORKERS, THREADS = 3, 48  # more places than permits, also while one worker starts again: what limits is the tools
-CALLS = 4
+CALLS = 5
 _WAIT_SECONDS = 300.0
 
 
@@ -41,7 +41,7 @@ class Plan:
 
     Attributes:
         agents: each calls `CALLS` tools side by side.
-        seconds: that a call takes.
+        seconds: that a call takes on average.
         kills: processes that are killed in the second part.
     """
 
@@ -52,7 +52,7 @@ class Plan:
     @classmethod
     def of(cls, *, quick: bool) -> Plan:
         """Half a minute, or a few."""
-        return cls(100, 1.5, 3) if quick else cls(250, 3.0, 20)
+        return cls(100, 1.5, 3) if quick else cls(250, 4.0, 15)
 
 
 class Interval(NamedTuple):
@@ -163,7 +163,7 @@ def _part(fleet: TollFleet, plan: Plan, random: Random, *, kills: int) -> dict[s
         "lost": lost,
         "leaked": _leaked(fleet),
         "seconds": round(took, 2),
-        "ideal_seconds": round(max(-(-n // LIMITS[tool]) for tool, n in wanted.items()) * plan.seconds, 2),
+        "ideal_seconds": round(max(_needed(intervals, tool) / limit for tool, limit in LIMITS.items()), 2),
         "throughput_of_ideal": round(used(intervals), 4),
     }
 
@@ -240,6 +240,12 @@ def _allowed(calls: Sequence[Interval], limit: int) -> float:
         allowed += min(limit, len(ends) - done) * (end - before)
         before = end
     return allowed
+
+
+def _needed(intervals: Sequence[Interval], tool: str) -> float:
+    """Seconds of a tool's calls, without what was lost of them by kills."""
+    last = {call.number: call for call in sorted(intervals, key=lambda call: call.begun) if call.tool == tool}
+    return sum((call.ended or call.begun) - call.begun for call in last.values())
 
 
 def _leaked(fleet: TollFleet) -> int:

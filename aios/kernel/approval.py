@@ -47,7 +47,7 @@ class File(NamedTuple):
     """What is there before an operation on a path; version 0: nothing was ever there.
 
     Attributes:
-        owner: id of the agent that wrote it first; None: nobody's.
+        owner: id of the agent that wrote its newest version; None: nobody's.
     """
 
     version: int = 0

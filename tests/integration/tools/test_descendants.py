@@ -4,14 +4,47 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 import time
+from uuid import UUID
 
 import psutil
 import pytest
+from sqlalchemy import text
 
 from aios.errors import ToolTimeout
+from aios.kernel.plan import ToolInfo
+from aios.kernel.program import program
 from aios.tools.run import Runner
+from tests.integration.worker.world import World
+
+HANGS = '''
+import time
+from aios.tools.tool import tool
+
+@tool(timeout_seconds=0.2)
+def hangs() -> None:
+    """Never come back."""
+    while True:
+        time.sleep(1)
+'''
+CHILD = """
+import sys
+from uuid import UUID
+from aios.bootstrap import Kernel
+from aios.settings import Settings
+from aios.worker.incarnation import Role
+
+kernel = Kernel(Settings(), Role(("tool",), 0), programs={})
+kernel.start()
+kernel.execution.run(UUID(sys.argv[1]), pool="tool")
+"""
+
+
+@program(tools=["hangs"])
+async def waits(agent, task):
+    await agent.tool.call("hangs")
 
 
 def alive(mark):
@@ -45,7 +78,7 @@ def test_the_processes_of_a_tool_beside_it_live_on():
     results = []
 
     def beside():
-        results.append(runner.run("b", lambda: subprocess.run(["sleep", "1"], check=False).returncode, {}, seconds=9))
+        results.append(runner.run("b", lambda: subprocess.run(["sleep", "0.6"], check=False).returncode, {}, seconds=9))
 
     thread = threading.Thread(target=beside)
     thread.start()
@@ -54,3 +87,22 @@ def test_the_processes_of_a_tool_beside_it_live_on():
     assert gone(late)
     thread.join()
     assert results == [0]
+
+
+def test_a_child_in_which_a_tool_never_comes_back_writes_that_down_and_leaves(database_url, redis_url, tmp_path):
+    """No thread can be stopped; its process can, and its pool replaces it."""
+    (tmp_path / "hangs.py").write_text(HANGS)
+    tools = {"hangs": ToolInfo("hangs", seconds=0.2)}
+    world = World(database_url, redis_url, programs={"waits": waits}, executors={}, tools=tools)
+    world.drive.run(UUID(world.client.submit("waits", "x")))
+    with world.database.statement() as tx:
+        call = tx.execute(text("SELECT id FROM syscalls")).scalar_one()
+    urls = {"AIOS_DATABASE_URL": database_url, "AIOS_REDIS_URL": redis_url, "AIOS_TOOLS__PATH": str(tmp_path)}
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, str(call)], env={**os.environ, **urls}, check=False, timeout=30
+    )
+    assert child.returncode == 70
+    with world.database.statement() as tx:
+        found = tx.execute(text("SELECT state, errors, crashes FROM syscalls")).one()
+    assert found == ("queued", 1, 0)
+    world.close()

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from aios.settings import Settings
+from aios.settings import SandboxSettings, Settings, ToolSettings
 from aios.tools import sources
 
 TOOL = """
@@ -68,6 +68,20 @@ def test_the_tools_that_ship_are_there_and_whole():
 
 def test_a_shipped_tool_is_called_by_name():
     assert load().call("calculator", {"expression": "2*21"}, agent_id=uuid4(), seconds=5) == 42
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "why"), [({"enabled": False}, "switched off"), ({"bubblewrap": "/no/bwrap"}, "cannot be started")]
+)
+def test_where_no_sandbox_can_be_had_what_runs_code_is_off_and_says_why(sandbox, why):
+    settings = Settings(tools=ToolSettings(sandbox=SandboxSettings(**sandbox)))
+    off = {
+        loaded.tool.name: loaded.tool.why_off()
+        for loaded in sources.built_in(settings)
+        if loaded.tool.name.endswith(".run")
+    }
+    assert set(off) == {"python.run", "shell.run"}
+    assert all(why in told for told in off.values())
 
 
 def test_fault_21_files_of_several_folders_are_loaded_under_names_of_their_own(tmp_path):
