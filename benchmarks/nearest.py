@@ -19,7 +19,8 @@ from pgvector.psycopg import register_vector
 from aios.db.tables import EMBEDDING_DIMENSIONS
 from aios.kernel.ids import new_id
 from aios.memory.notes import Vector
-from aios.memory.search import EXACT_FACTOR, Query, index_of, nearest, search
+from aios.memory.scan import EXACT_FACTOR
+from aios.memory.search import Query, index_of, nearest, search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,6 +9,7 @@ from pathlib import Path
 from aios import Agent, AiosError, program
 from aios.errors import NoPlan
 from aios.kernel.commands import Step, parse, schema
+from aios.kernel.paths import canonical
 
 EXAMPLES = Path(__file__).with_name("prompt.txt").read_text()
 ROUNDS = 20  # then the journal begins anew
@@ -48,7 +49,7 @@ async def obey(agent: Agent, command: str) -> str:
         answer = await agent.ask(f"The plan:\n{plan}\nThis changes files that may be there. Do it?", choices=YES_OR_NO)
         if answer != "yes":
             return f"Nothing was done of:\n{plan}"
-    versions = {file.path.removeprefix(own): file.version for file in files}
+    versions = {file.path: file.version for file in files}
     return f"{plan}\n\n{await done(agent, steps, versions)}"
 
 
@@ -73,7 +74,7 @@ async def perform(agent: Agent, step: Step, versions: dict[str, int]) -> str:
         return "\n".join(told_written(file) for file in await act(step.args["source"], step.args["target"]))
     if step.op in {"list", "read", "search", "summarise", "history"}:
         return await look(agent, step)
-    return await change(agent, step, versions.get(step.args["path"]))
+    return await change(agent, step, versions)
 
 
 async def look(agent: Agent, step: Step) -> str:
@@ -96,27 +97,31 @@ async def look(agent: Agent, step: Step) -> str:
     return "\n".join(lines) or "nothing found"
 
 
-async def change(agent: Agent, step: Step, version: int | None) -> str:
+async def change(agent: Agent, step: Step, versions: dict[str, int]) -> str:
     """Make, change or delete one file. What was agreed to was about the version of then: one that came since is left alone."""
     disk, args = agent.storage, step.args
-    path = args["path"]
+    path = canonical(args["path"], home=f"/agents/{agent.id}/")
+    known = versions.get(path)
     match step.op:
         case "mkdir":
             await disk.mkdir(path)
-            said = f"made {path}"
-        case "create":
-            said = told_written(await disk.create(path, args["content"]))
-        case "write":
-            said = told_written(await disk.write(path, args["content"], expect=version or 0))
-        case "append":
-            said = told_written(await disk.append(path, args["content"]))
+            return f"made {path}"
+        case "delete":
+            await disk.delete(path, expect=known)
+            versions.pop(path, None)
+            return f"deleted {path}; its versions stay"
         case "rollback":
-            back = await disk.rollback(path, args["versions"], expect=version)
-            said = f"{path} is as it was at version {back['restored']}"
+            back = await disk.rollback(path, args["versions"], expect=known)
+            versions[path] = back["version"]
+            return f"{path} is as it was at version {back['restored']}"
+        case "create":
+            file = await disk.create(path, args["content"])
+        case "write":
+            file = await disk.write(path, args["content"], expect=known or 0)
         case _:
-            await disk.delete(path, expect=version)
-            said = f"deleted {path}; its versions stay"
-    return said
+            file = await disk.append(path, args["content"], expect=known or 0)
+    versions[path] = file.version  # what the next step of the plan finds
+    return told_written(file)
 
 
 def told_written(file: object) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import text
 
 from aios.db.hot import Hot
-from aios.memory import notes
+from aios.memory import notes, scan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,60 +29,7 @@ if TYPE_CHECKING:
 _FUSION: Final = 5
 _FEWEST_CANDIDATES: Final = 40
 _CANDIDATES_PER_RESULT: Final = 3
-_LONGEST_WORDS: Final = 2_000  # characters of a query that full text looks at
-_MOST_SCANNED: Final = 200_000
-_EF_SEARCH: Final = 100  # measured: `aios bench memory`
 _MOST_EXACT: Final = 2_000  # dimensions that pgvector indexes in full precision
-
-EXACT_FACTOR: Final = 8.0
-"""Measured: so many times the root of all notes are compared as fast as the index finds them."""
-
-_MOST_RANKED: Final = 2_000  # measured: ranking ten thousand notes by their words takes longer than all else
-
-# Two things that the planner cannot tell are told to it.
-#
-# An HNSW index knows no namespaces: it goes on until enough of its finds pass the filter. The smaller a namespace's share
-# of all notes, the longer that takes, and at some size comparing all of them is quicker, and exact; to the planner a
-# comparison of 384 numbers costs as much as one of two. So above that size it may not sort.
-#
-# Full text ranks every note that has one of the words, and knows no rare and common ones. Words that statistics show to be
-# in many notes say little and cost most: the rarest are looked for, as many as leave a bounded number of notes to rank.
-_PREPARE: Final = Hot(
-    text(
-        f"""
-    WITH every AS (SELECT greatest(reltuples, 1) AS rows FROM pg_class WHERE oid = 'memories'::regclass
-    ), few AS (SELECT CAST(:factor * sqrt(rows) AS int) AS rows FROM every
-    ), own AS (
-        SELECT count(*) AS rows FROM (
-            SELECT 1 FROM memories WHERE namespace = ANY(:namespaces) LIMIT (SELECT rows + 1 FROM few)) AS counted
-    ), known AS MATERIALIZED (
-        SELECT CAST(CAST(most_common_elems AS text) AS text[]) AS words, most_common_elem_freqs AS shares FROM pg_stats
-        WHERE schemaname = current_schema() AND tablename = 'memories' AND attname = 'words'
-    ), asked AS (
-        SELECT word, COALESCE((SELECT shares[array_position(words, word)] FROM known), 0) AS share
-        FROM unnest(tsvector_to_array(to_tsvector('english', :words))) AS word
-    ), rarest AS (
-        SELECT word, sum(share) OVER rising AS share, row_number() OVER rising AS place
-        FROM asked WINDOW rising AS (ORDER BY share, word)
-    )
-    SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),
-           set_config('hnsw.max_scan_tuples', '{_MOST_SCANNED}', true), set_config('hnsw.ef_search', '{_EF_SEARCH}', true),
-           set_config('plan_cache_mode', 'force_custom_plan', true),
-           set_config('enable_sort', CASE WHEN own.rows > few.rows THEN 'off' ELSE 'on' END, true),
-           (SELECT COALESCE(string_agg(CAST(array_to_tsvector(ARRAY[word]) AS text), ' | '), '')
-            FROM rarest, every WHERE place = 1 OR share * rows <= :ranked) AS words
-    FROM few, own
-    """  # noqa: S608  # constants of ours; values are bound
-    )
-)
-
-_FILTERS: Final = {
-    "namespaces": "namespace = ANY(:namespaces)",
-    "tags": "tags @> CAST(:tags AS text[])",
-    "category": "category = :category",
-    "after": "created_at >= :after",
-    "before": "created_at < :before",
-}
 
 
 @dataclass(frozen=True)
@@ -115,20 +62,18 @@ def search(tx: Transaction, query: Query, *, count: bool = True) -> list[JsonObj
         query: what is looked for.
         count: whether the finds count as read.
     """
-    given = {name: value for name in _FILTERS if (value := getattr(query, name)) or name == "namespaces"}
-    if query.namespaces is None:
-        del given["namespaces"]
-    words = _prepare(tx, list(given["namespaces"]) if set(given) == {"namespaces"} else [], query=query.text)
+    chosen = _chosen(query)
+    way = scan.prepare(tx, chosen, query=query.text)
     values = {
-        **{name: list(value) if name in {"namespaces", "tags"} else value for name, value in given.items()},
+        **chosen,
         "vector": _written(query.vector),
         "embedder": query.vector.embedder,
-        "words": words,
+        "words": way.words,
         "candidates": max(_FEWEST_CANDIDATES, _CANDIDATES_PER_RESULT * query.k),
         "threshold": query.threshold,
         "k": query.k,
     }
-    rows = _fused(len(query.vector.values), tuple(given)).all(tx, values)
+    rows = _fused(len(query.vector.values), tuple(chosen), exact=way.exact).all(tx, values)
     if count:
         notes.count_reads(tx, [row["id"] for row in rows])
     return [{**notes.told(row), "score": float(row["score"]), "similarity": row["similarity"]} for row in rows]
@@ -136,15 +81,15 @@ def search(tx: Transaction, query: Query, *, count: bool = True) -> list[JsonObj
 
 def nearest(tx: Transaction, vector: Vector, *, namespace: str, k: int, but: Sequence[Any]) -> list[JsonObject]:
     """The k notes nearest in meaning alone, without some of them, each with its `similarity`."""
-    _prepare(tx, [namespace])
+    way = scan.prepare(tx, {"namespaces": [namespace]})
     values = {
-        "namespace": namespace,
+        "namespaces": [namespace],
         "but": list(but),
         "vector": _written(vector),
         "embedder": vector.embedder,
         "k": k,
     }
-    rows = _nearest(len(vector.values)).all(tx, values)
+    rows = _nearest(len(vector.values), exact=way.exact).all(tx, values)
     return [{**notes.told(row), "similarity": float(row["similarity"])} for row in rows]
 
 
@@ -159,21 +104,12 @@ def index_of(dimensions: int) -> tuple[str, str]:
     )
 
 
-def _prepare(tx: Transaction, namespaces: Sequence[str], *, query: str = "") -> str:
-    """Tell Postgres how to look for the nearest, for this transaction; where nothing is known, it decides.
-
-    Gives those words of the query that are looked for, in the language of full text.
-    """
-    row = _PREPARE.first(
-        tx,
-        {
-            "factor": EXACT_FACTOR,
-            "namespaces": list(namespaces),
-            "words": query[:_LONGEST_WORDS],
-            "ranked": _MOST_RANKED,
-        },
-    )
-    return str(row["words"]) if row else ""
+def _chosen(query: Query) -> dict[str, Any]:
+    """The filters that a query has, and what they compare with."""
+    given = {name: value for name in scan.FILTERS if (value := getattr(query, name)) or name == "namespaces"}
+    if query.namespaces is None:
+        del given["namespaces"]
+    return {name: list(value) if name in {"namespaces", "tags"} else value for name, value in given.items()}
 
 
 def _kind(dimensions: int) -> str:
@@ -196,15 +132,15 @@ def _comparable(dimensions: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def _nearest(dimensions: int) -> Hot:
+def _nearest(dimensions: int, *, exact: bool) -> Hot:
     distance, told = _distance(dimensions), ", ".join(column.name for column in notes.TOLD)
     return Hot(
         text(
             f"""
             WITH near AS (
                 SELECT id, {distance} AS distance FROM memories
-                WHERE namespace = :namespace AND NOT id = ANY(CAST(:but AS uuid[])) AND {_comparable(dimensions)}
-                ORDER BY {distance} LIMIT :k
+                WHERE {scan.FILTERS["namespaces"]} AND NOT id = ANY(CAST(:but AS uuid[])) AND {_comparable(dimensions)}
+                ORDER BY ({distance}){_UNINDEXED if exact else ""} LIMIT :k
             )
             SELECT {told}, 1 - distance AS similarity FROM near JOIN memories USING (id) ORDER BY distance + 0, id
             """  # noqa: S608  # fragments of ours; values are bound
@@ -216,11 +152,12 @@ def _nearest(dimensions: int) -> Hot:
 # not win by length alone.
 _WORDS: Final = "CAST(:words AS tsquery)"
 
+_UNINDEXED: Final = " + 0"  # no index is on that expression
+
 
 @lru_cache(maxsize=64)
-def _fused(dimensions: int, filters: tuple[str, ...]) -> Hot:
-    distance, comparable = _distance(dimensions), _comparable(dimensions)
-    own = " AND ".join(["true", *(_FILTERS[name] for name in filters)])
+def _fused(dimensions: int, filters: tuple[str, ...], *, exact: bool) -> Hot:
+    distance, comparable, own = _distance(dimensions), _comparable(dimensions), scan.passing(filters)
     told = ", ".join(column.name for column in notes.TOLD)
     # Notes with equally good words share the last of their ranks: a word that many have says little about each.
     # distance + 0: a relaxed index scan only comes close to the true order; else Postgres takes its word and sorts nothing.
@@ -230,7 +167,7 @@ def _fused(dimensions: int, filters: tuple[str, ...]) -> Hot:
             f"""
             WITH near_found AS (
                 SELECT id, {distance} AS distance FROM memories WHERE {own} AND {comparable}
-                ORDER BY {distance} LIMIT :candidates
+                ORDER BY ({distance}){_UNINDEXED if exact else ""} LIMIT :candidates
             ), near AS (
                 SELECT id, row_number() OVER (ORDER BY distance + 0, id) AS rank FROM near_found
             ), worded_found AS (

@@ -45,13 +45,14 @@ memories = Table(
     ),  # of notes for a model to analyse: {"state": "done" | "plain", "reason": ...}
     Column("version", Integer, nullable=False, server_default=text("1")),
     Column("embedder", Text, nullable=False),
-    Column("vector", Vector()),  # of any length: it is the embedder's. NULL: still to be made, see `aios mem reindex`
+    Column("vector", Vector()),  # of any length, in the row itself. NULL: still to be made, see `aios mem reindex`
     Column("dimensions", Integer),  # of the vector: the planner has statistics of columns, not of functions
     Column("words", TSVECTOR, Computed("to_tsvector('english', content)", persisted=True)),
     instant("created_at", now=True),
     instant("updated_at", now=True),
     Index("ix_memories_namespace", "namespace", "created_at"),
     Index("ix_memories_words", "words", postgresql_using="gin"),
+    Index("ix_memories_tags", "tags", postgresql_using="gin"),
     Index("ix_memories_embedder", "embedder"),
     Index(
         f"ix_memories_vector_{EMBEDDING_DIMENSIONS}",

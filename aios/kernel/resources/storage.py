@@ -121,9 +121,15 @@ class Storage:
         """Write a file that must not exist yet, else `VersionConflict`."""
         return Request("storage", "create", {"path": path, **_content(content)}, decode=_info)
 
-    def append(self, path: str, content: str | bytes) -> Request[FileInfo]:
-        """Add to the end of a file, or make it; nothing of another writer is lost in between."""
-        return Request("storage", "append", {"path": path, **_content(content)}, decode=_info)
+    def append(self, path: str, content: str | bytes, *, expect: int | None = None) -> Request[FileInfo]:
+        """Add to the end of a file, or make it; nothing of another writer is lost in between.
+
+        Args:
+            path: the file; folders that are missing are made.
+            content: text or bytes.
+            expect: the version that it is added to (0: none); another one raises `VersionConflict`.
+        """
+        return Request("storage", "append", {"path": path, **_content(content), **_given(expect=expect)}, decode=_info)
 
     def read(self, path: str, *, version: int | None = None, start: int = 0, length: int | None = None) -> Request[str]:
         """A file's text, of its newest version unless another is named.

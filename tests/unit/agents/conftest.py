@@ -12,6 +12,7 @@ from aios.kernel.replay import Entry, Raised, Returned, Run
 from aios.sdk import loader
 from aios.settings import Settings
 
+AGENT = new_id()
 TOOLS = {name: ToolInfo(name) for name in ("calculator", "clock", "text")}
 
 
@@ -25,7 +26,7 @@ class Play:
         self._journal: dict[str, Entry] = {}
 
     def run(self, task):
-        agent = Agent(id=new_id(), tools=self.program.tools)
+        agent = Agent(id=AGENT, tools=self.program.tools)
         while True:
             run = Run(self.program.start(agent, task), self._plan)
             issued = run.advance(dict(self._journal))

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aios.errors import VersionConflict
+from tests.unit.agents.conftest import AGENT
 
+HOME = f"/agents/{AGENT}/"
 FILE = {"path": "", "version": 3, "size": 4, "updated_at": "", "media_type": "text/plain"}
 STORED = {"path": "x", "version": 4, "size": 4, "updated_at": ""}
 
@@ -34,7 +36,7 @@ class Disk:
             return {"finish_reason": "stop", "message": message}
         if not self.done:
             self.done.append("list")
-            return [{**FILE, "path": "todo.txt"}]
+            return [{**FILE, "path": f"{HOME}todo.txt"}]
         self.done.append(f"{request.op} {json.dumps(request.args)}")
         if self.error:
             raise self.error
@@ -77,13 +79,22 @@ def test_what_changes_a_file_is_asked_about_with_the_whole_plan(play, step, answ
         assert disk.done[2].startswith(step["op"])
 
 
-@pytest.mark.parametrize("op", ["delete", "write", "rollback"])
-def test_a_yes_is_about_the_version_that_was_there_then(play, op):
-    more = {"write": {"content": "x"}, "rollback": {"versions": 1}}.get(op, {})
-    disk = Disk(steps({"op": op, "path": "todo.txt", **more}), error=VersionConflict("todo.txt", 3, 4))
+@pytest.mark.parametrize("op", ["delete", "write", "append", "rollback"])
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_yes_is_about_the_version_that_was_there_then(play, op, absolute):
+    more = {"write": {"content": "x"}, "append": {"content": "x"}, "rollback": {"versions": 1}}.get(op, {})
+    path = f"{HOME}todo.txt" if absolute else "todo.txt"
+    disk = Disk(steps({"op": op, "path": path, **more}), error=VersionConflict("todo.txt", 3, 4))
     play("shell", disk).run({})
     assert '"expect": 3' in disk.done[1]
     assert "failed: 'todo.txt' is at version 4" in disk.reports[-1]
+
+
+def test_a_step_finds_the_version_that_the_step_before_it_made(play):
+    change = {"path": "todo.txt", "content": "x"}
+    disk = Disk(steps({"op": "write", **change}, {"op": "append", **change}, {"op": "delete", "path": "todo.txt"}))
+    play("shell", disk).run({})
+    assert [json.loads(done.partition(" ")[2])["expect"] for done in disk.done[1:]] == [3, 4, 4]
 
 
 def test_after_a_step_that_fails_the_others_are_not_done(play):
