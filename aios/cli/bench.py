@@ -239,6 +239,10 @@ def peers(
     only: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Measure this contender; may be given several times.")
     ] = None,
+    passes: Annotated[
+        int,
+        typer.Option(min=0, help="Passes over all contenders, every second one backwards; 0: one if quick, else two."),
+    ] = 0,
     markdown: Annotated[
         Path | None, typer.Option(metavar="PAGE", help="Write the tables between the marks of this page, too.")
     ] = None,
@@ -252,7 +256,10 @@ def peers(
     """
     chosen = [word for name in only or [] for word in ("--only", name)]
     page = ["--markdown", str(markdown.resolve())] if markdown else []
-    _run("peers", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *chosen, *page])
+    _run(
+        "peers",
+        [*(["--quick"] if quick else []), *(["--json"] if as_json else []), "--passes", str(passes), *chosen, *page],
+    )
 
 
 def _run(name: str, options: list[str]) -> None:

@@ -11,6 +11,7 @@ import csv
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,14 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="two minutes instead of a quarter of an hour")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--only", action="append", choices=TITLES, help="measure this one; may be given several times")
+    parser.add_argument("--passes", type=int, default=0, help="over all contenders, every second one backwards")
     parser.add_argument("--markdown", type=Path, metavar="PAGE", help="write the tables between the page's marks")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="where rows and findings go")
     options = parser.parse_args(arguments)
     names = options.only or list(TITLES)
-    run = origin(command="aios bench peers" + (" --quick" if options.quick else ""), clock="wall")
+    plan = Plan.of(quick=options.quick)
+    plan = replace(plan, passes=options.passes or plan.passes)
+    said = ["aios bench peers", *(["--quick"] if options.quick else []), f"--passes {plan.passes}"]
+    run = origin(command=" ".join([*said, *(f"--only {name}" for name in options.only or ())]), clock="wall")
     console = Console(stderr=True, quiet=options.json)
     with tempfile.TemporaryDirectory(prefix="aios-peers-") as folder:
-        rows, versions = measured(Path(folder), names, Plan.of(quick=options.quick), console)
+        rows, versions = measured(Path(folder), names, plan, console)
     found = {"run": run, "versions": versions, **report.findings(rows, {name: TITLES[name] for name in names})}
     keep(rows, found, options.results)
     if options.markdown:
