@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from celery.canvas import Signature
 
     from aios.db.recovery import Waiting
-    from aios.db.syscalls import Link
+    from aios.db.settlement import Link
     from aios.kernel.policy import Payer
     from aios.kernel.values import JsonObject
     from aios.ready import Done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, text
@@ -15,7 +15,7 @@ from aios.errors import AgentEnded, NotFound, QueueFull
 from aios.kernel.policy import Payer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Row
@@ -59,6 +59,13 @@ class Driven:
         return Payer.of(self.id, self.root_id, tenant=self.tenant, owner=self.owner, program=self.program)
 
 
+class Taker(NamedTuple):
+    """A process that drives an agent as soon as its request is answered."""
+
+    incarnation: UUID
+    programs: list[str]
+
+
 class Wanted(NamedTuple):
     """The driver that an agent waits for.
 
@@ -78,22 +85,32 @@ class Standing(NamedTuple):
     payer: Payer
 
 
+FREE: Final = "driver IS NULL AND state IN ('queued', 'waiting') AND program = ANY(:programs)"
+"""Whether an agent may be claimed by who has loaded these programs, once it is runnable."""
+
+DEADLINE: Final = "COALESCE(deadline_at, clock_timestamp() + make_interval(secs => (budgets ->> 'seconds')::float))"
+"""When it has to have ended, counted from its first drive."""
+
+DRIVEN: Final = """
+    driven.*, CASE WHEN budgets ? 'tokens' THEN (
+        SELECT sum(tokens) FROM agents a WHERE a.root_id = driven.root_id) ELSE 0 END AS tree_tokens,
+        (SELECT version FROM access_version) AS access_version, clock_timestamp() AS claimed_at
+"""
+"""What a driver must know of the row `driven`, for `driven`."""
+
 _CLAIM = Hot(
     text(
-        """
+        f"""
     WITH driven AS (
         UPDATE agents SET epoch = epoch + 1, driver = :incarnation, state = 'running', runnable = false,
-            started_at = COALESCE(started_at, clock_timestamp()),
-            deadline_at = COALESCE(deadline_at, clock_timestamp() + make_interval(secs => (budgets ->> 'seconds')::float))
-        WHERE id = :id AND runnable AND driver IS NULL AND state IN ('queued', 'waiting') AND program = ANY(:programs)
+            started_at = COALESCE(started_at, clock_timestamp()), deadline_at = {DEADLINE}
+        WHERE id = :id AND runnable AND {FREE}
         RETURNING *
     )
-    SELECT driven.*, CASE WHEN budgets ? 'tokens' THEN (
-        SELECT sum(tokens) FROM agents a WHERE a.root_id = driven.root_id) ELSE 0 END AS tree_tokens,
-        (SELECT version FROM access_version) AS access_version, clock_timestamp() AS claimed_at,
+    SELECT {DRIVEN},
         set_config('synchronous_commit', 'off', true)  -- a claim that is lost with Postgres is fenced by its driver
     FROM driven
-    """
+    """  # noqa: S608  # fragments of ours; values are bound
     )
 )
 
@@ -194,8 +211,11 @@ def claim(tx: Transaction, agent: UUID, *, incarnation: UUID, programs: Sequence
     """Take a runnable agent whose program is loaded here; None when there is nothing to take."""
     values = {"id": agent, "incarnation": incarnation, "programs": list(programs)}
     row = _CLAIM.first(tx, values)
-    if row is None:
-        return None
+    return None if row is None else driven(row, incarnation)
+
+
+def driven(row: Mapping[str, Any], incarnation: UUID) -> Driven:
+    """The drive that a claimed row stands for."""
     fields = {name: row[name] for name in Driven.__dataclass_fields__ if name != "incarnation"}
     return Driven(**{**fields, "tree_tokens": int(row["tree_tokens"])}, incarnation=incarnation)
 

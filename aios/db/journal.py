@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 from aios.db import contexts
 from aios.db.hot import Hot
-from aios.db.syscalls import Link
+from aios.db.settlement import Link
 from aios.errors import FinalError, from_json
 from aios.kernel.ids import new_id
 from aios.kernel.replay import Continued, Entry, Raised, Returned

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from sqlalchemy import text
 
 from aios.db.agents import payer_in
-from aios.db.syscalls import Link
+from aios.db.settlement import Link
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

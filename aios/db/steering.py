@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from aios.db.agents import payer_in
 from aios.db.recovery import Waiting
-from aios.db.syscalls import Link
+from aios.db.settlement import Link
 from aios.errors import AgentEnded, NotFound
 from aios.kernel.words import SyscallState
 

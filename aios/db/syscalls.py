@@ -6,19 +6,21 @@ Lock order everywhere: agent, request, syscall. A statement that touches several
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from aios.db import contexts
 from aios.db.hot import Hot
-from aios.kernel.contexts import ROOT, link
+from aios.db.settlement import Settled, settle
 from aios.kernel.ports import Claimed, Outcome
 from aios.kernel.words import SyscallState
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from aios.db.agents import Taker
     from aios.db.session import Transaction
     from aios.errors import AiosError
     from aios.kernel.values import Json, JsonObject
@@ -53,61 +55,6 @@ _CLAIM = Hot(
     )
 )
 
-_SETTLE = Hot(
-    text(
-        """
-    WITH agent AS (
-        SELECT id FROM agents WHERE id = :agent_id FOR NO KEY UPDATE
-    ), settled AS (
-        UPDATE syscalls s
-        SET state = :state, result = :result, error = :error, usage = :usage, core = :core, context = :context,
-            finished_at = clock_timestamp()
-        FROM agent
-        WHERE s.id = :id AND s.state = :expected AND (CAST(:token AS uuid) IS NULL OR s.claim_token = :token)
-        RETURNING s.request_id, s.position, s.state = 'done' AS well
-    ), reply AS (
-        INSERT INTO contexts (digest, parent, messages, length)
-        SELECT CAST(:context AS bytea), CAST(:prompt AS bytea), :messages,
-               1 + COALESCE((SELECT length FROM contexts WHERE digest = CAST(:prompt AS bytea)), 0)
-        FROM settled WHERE CAST(:context AS bytea) IS NOT NULL
-        ON CONFLICT (digest) DO UPDATE SET used_at = clock_timestamp() -- used again: not to be swept (db/retention.py)
-        WHERE contexts.used_at < clock_timestamp() - interval '30 minutes'
-    ), next AS (
-        UPDATE syscalls s
-        SET state = CASE WHEN settled.well THEN 'queued' ELSE 'cancelled' END,
-            queued_at = CASE WHEN settled.well THEN clock_timestamp() END,
-            finished_at = CASE WHEN settled.well THEN NULL ELSE clock_timestamp() END
-        FROM settled
-        WHERE s.request_id = settled.request_id AND s.state = 'blocked'
-          AND (s.position = settled.position + 1 OR NOT settled.well)
-        RETURNING s.id
-    ), request AS (
-        UPDATE requests r SET pending = CASE WHEN settled.well THEN r.pending - 1 ELSE 0 END
-        FROM settled WHERE r.id = settled.request_id
-        RETURNING r.pending
-    ), woken AS (
-        UPDATE agents a
-        SET wakes = a.wakes + (request.pending = 0)::int, runnable = a.runnable OR request.pending = 0,
-            tokens = a.tokens + :tokens,
-            state = CASE WHEN a.state = 'waiting' AND request.pending = 0 THEN 'queued' ELSE a.state END
-        FROM request WHERE a.id = :agent_id AND (request.pending = 0 OR :tokens > 0)
-        RETURNING 1
-    )
-    SELECT request.pending, settled.well,
-           CASE WHEN settled.well AND request.pending > 0 THEN (
-               SELECT jsonb_agg(jsonb_build_array(s.pool, s.op, s.id, s.limit_key, s.tokens) ORDER BY s.position)
-               FROM syscalls s WHERE s.request_id = settled.request_id AND s.position > settled.position
-           ) END AS rest
-    FROM request, settled
-    """
-    ).bindparams(
-        bindparam("result", type_=JSONB(none_as_null=False)),
-        bindparam("error", type_=JSONB(none_as_null=True)),
-        bindparam("usage", type_=JSONB(none_as_null=True)),
-        bindparam("messages", type_=JSONB(none_as_null=True)),
-    )
-)
-
 _SETTLED_BY_ME = text("SELECT 1 FROM syscalls WHERE id = :id AND claim_token = :token AND state IN ('done', 'failed')")
 
 _GIVE_BACK = text(
@@ -120,35 +67,6 @@ _GIVE_BACK = text(
     RETURNING 1
     """
 ).bindparams(bindparam("error", type_=JSONB(none_as_null=True)))
-
-
-class Link(NamedTuple):
-    """One link of a chain yet to run.
-
-    Attributes:
-        limit_key: what limits it within its pool; None: the pool alone.
-        tokens: about as many as it may use.
-    """
-
-    pool: str
-    op: str
-    id: UUID
-    limit_key: str | None = None
-    tokens: int | None = None
-
-
-class Settled(NamedTuple):
-    """What follows from a settled syscall.
-
-    Attributes:
-        agent_woken: its request is answered, so its agent may go on.
-        rest: the links behind it in the plan; the first of them is queued now.
-        again: it was given back, and may run again at once.
-    """
-
-    agent_woken: bool
-    rest: tuple[Link, ...] = ()
-    again: bool = False
 
 
 def claim(tx: Transaction, syscall: UUID, *, token: UUID, incarnation: UUID) -> Claimed | None:
@@ -181,11 +99,18 @@ def claim(tx: Transaction, syscall: UUID, *, token: UUID, incarnation: UUID) -> 
     )
 
 
-def complete(tx: Transaction, call: Claimed, outcome: Outcome) -> Settled | None:
-    """Record a result, once; None when the claim is no longer ours and nothing may be written."""
+def complete(tx: Transaction, call: Claimed, outcome: Outcome, *, taker: Taker | None = None) -> Settled | None:
+    """Record a result, once; None when the claim is no longer ours and nothing may be written.
+
+    Args:
+        tx: the transaction to do it in.
+        call: the claim.
+        outcome: what came of it.
+        taker: who drives the agent that this wakes; None: whoever claims it.
+    """
     result = outcome.effect(tx) if outcome.effect else outcome.result
     usage: JsonObject | None = outcome.usage.__dict__ if outcome.usage else None
-    return _settle(
+    return settle(
         tx,
         id=call.id,
         agent_id=call.agent_id,
@@ -197,20 +122,28 @@ def complete(tx: Transaction, call: Claimed, outcome: Outcome) -> Settled | None
         prompt=call.prompt,
         message=outcome.message,
         tokens=outcome.usage.total if outcome.usage else 0,
+        taker=taker,
     )
 
 
 def fail(
-    tx: Transaction, *, id: UUID, agent_id: UUID, token: UUID | None, error: AiosError, unknown: bool = False
+    tx: Transaction,
+    *,
+    id: UUID,
+    agent_id: UUID,
+    token: UUID | None,
+    error: AiosError,
+    unknown: bool = False,
+    taker: Taker | None = None,
 ) -> Settled | None:
-    """End a running syscall without a result; a program may catch the error, so its agent is woken."""
+    """End a running syscall without a result; a program may catch the error, so its agent is woken (`taker` as above)."""
     state = SyscallState.UNKNOWN if unknown else SyscallState.FAILED
-    return _settle(tx, id=id, agent_id=agent_id, token=token, state=state, error=error)
+    return settle(tx, id=id, agent_id=agent_id, token=token, state=state, error=error, taker=taker)
 
 
 def refuse(tx: Transaction, *, id: UUID, agent_id: UUID, error: AiosError) -> bool:
     """End a syscall that waits to be claimed and never can be; False when it no longer waits."""
-    done = _settle(tx, id=id, agent_id=agent_id, token=None, state=SyscallState.FAILED, expected="queued", error=error)
+    done = settle(tx, id=id, agent_id=agent_id, token=None, state=SyscallState.FAILED, expected="queued", error=error)
     return done is not None
 
 
@@ -218,7 +151,7 @@ def answer(tx: Transaction, *, id: UUID, agent_id: UUID, result: Json = None, er
     """End a waiting syscall (a timer, a child, a question); False when it no longer waits."""
     state = SyscallState.FAILED if error else SyscallState.DONE
     return (
-        _settle(tx, id=id, agent_id=agent_id, token=None, state=state, expected="waiting", result=result, error=error)
+        settle(tx, id=id, agent_id=agent_id, token=None, state=state, expected="waiting", result=result, error=error)
         is not None
     )
 
@@ -245,41 +178,3 @@ def give_back(
 def state_of(tx: Transaction, syscall: UUID) -> str | None:
     """Where a syscall is; None when it does not exist."""
     return tx.execute(text("SELECT state FROM syscalls WHERE id = :id"), {"id": syscall}).scalar()
-
-
-def _settle(
-    tx: Transaction,
-    *,
-    id: UUID,
-    agent_id: UUID,
-    token: UUID | None,
-    state: SyscallState,
-    expected: str = "running",
-    result: Json = None,
-    error: AiosError | None = None,
-    usage: JsonObject | None = None,
-    core: str | None = None,
-    prompt: bytes | None = None,
-    message: JsonObject | None = None,
-    tokens: int = 0,
-) -> Settled | None:
-    values = {
-        "id": id,
-        "agent_id": agent_id,
-        "token": token,
-        "state": state.value,
-        "expected": expected,
-        "result": result,
-        "error": error.to_json() if error else None,
-        "usage": usage,
-        "core": core,
-        "prompt": prompt,
-        "context": link(prompt or ROOT, message) if message is not None else None,
-        "messages": [message] if message is not None else None,
-        "tokens": tokens,
-    }
-    row = _SETTLE.first(tx, values)
-    if row is None:
-        return None
-    rest = tuple(Link(pool, op, UUID(link), *more) for pool, op, link, *more in row["rest"] or [])
-    return Settled(row["pending"] == 0, rest)

@@ -13,6 +13,7 @@ from uuid import UUID
 from aios.access.cache import RuleCache
 from aios.access.guard import Guard
 from aios.db import agents, forks, journal, recovery, syscalls, workers
+from aios.db.agents import Driven, Taker
 from aios.db.journal import Progress
 from aios.dispatch import agent_bell, chain_bell
 from aios.errors import (
@@ -43,10 +44,10 @@ from aios.worker.patience import patiently
 from aios.worker.watchdog import Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from aios.db.agents import Driven
     from aios.db.session import Database, Transaction
+    from aios.db.settlement import Taken
     from aios.dispatch import Dispatch
     from aios.kernel.plan import Call, ToolInfo
     from aios.kernel.ports import Rules
@@ -98,14 +99,23 @@ class Drive:
             self._refuse(agent)
         self.dispatch.ring(done=[Done("agent", str(agent), time.monotonic() - begun)], add=bells)
 
-    def step(self, agent: UUID) -> list[Bell] | None:
+    def taker(self) -> Taker:
+        """Who it is that takes agents with their answers (`step`)."""
+        return Taker(self.incarnation.current(), list(self.programs))
+
+    def step(self, agent: UUID, *, taken: Taken | None = None) -> list[Bell] | None:
         """Drive one agent; the bells of what it waits for now, for the caller to ring. None: it cannot be driven here.
+
+        Args:
+            agent: its id.
+            taken: it is claimed already.
 
         Raises:
             Ignored: the drive was interrupted, and is to be done again.
         """
         with self.incarnation.driving(agent):
-            claimed = patiently(lambda: self._claim(agent), what=f"agent {agent}")
+            claim = (lambda: self._claim(agent)) if taken is None else (lambda: self._take_over(taken))
+            claimed = patiently(claim, what=f"agent {agent}")
             if claimed is None:
                 return None
             driven, live = claimed
@@ -120,11 +130,21 @@ class Drive:
         return bells
 
     def _claim(self, agent: UUID) -> tuple[Driven, Live] | None:
-        """Claim an agent and read what is new in its journal. Should that fail in between, the heartbeat gives it back."""
-        incarnation, live = self.incarnation.current(), None
+        """Claim an agent and read what is new in its journal."""
+        taker = self.taker()
+        return self._prepared(lambda tx: agents.claim(tx, agent, **taker._asdict()))
+
+    def _take_over(self, taken: Taken) -> tuple[Driven, Live] | None:
+        """An agent that was claimed with its answer: nothing is read if its program is kept, and waits for nothing else."""
+        live = self.live.answered(taken)
+        return (taken.driven, live) if live is not None else self._prepared(lambda _: taken.driven)
+
+    def _prepared(self, claim: Callable[[Transaction], Driven | None]) -> tuple[Driven, Live] | None:
+        """What was claimed, and its program. Should that fail in between, the heartbeat gives it back."""
+        live = None
         try:
             with self.database.statement() as tx:
-                driven = agents.claim(tx, agent, incarnation=incarnation, programs=list(self.programs))
+                driven = claim(tx)
                 if driven is not None:
                     live = self.live.take(driven)
                     entries = self._entries(tx, driven, live)

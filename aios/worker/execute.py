@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aios.access.gate import Gate, Parked, tell_denied
 from aios.db import approvals, recovery, syscalls
-from aios.db.syscalls import Link
+from aios.db.settlement import Link, Settled
 from aios.dispatch import agent_bell, chain_bell
 from aios.errors import (
     AiosError,
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
+    from aios.db.agents import Taker
     from aios.db.session import Database, Transaction
-    from aios.db.syscalls import Settled
     from aios.dispatch import Dispatch
     from aios.ready import Bell
     from aios.settings import Settings
@@ -80,8 +80,11 @@ class Execution:
             self.incarnation.hold(call)
             begun = time.monotonic()
             outcome = self._perform(call)
-            settled = self._end(call, outcome)
-        self._ring(call, settled, done=_done(call, outcome, time.monotonic() - begun), chained=chained)
+            with self.incarnation.driving(call.agent_id):  # the agent may be claimed with its answer
+                settled = self._end(call, outcome)
+                done = _done(call, outcome, time.monotonic() - begun)
+                add = self._following(call, settled, chained=chained)
+        self.dispatch.ring(done=[done], add=add)
         self._leave_if_stuck(call.pool)
         if settled is None or (chained and not settled.rest):
             raise Ignored
@@ -149,9 +152,10 @@ class Execution:
     def _write(self, call: Claimed, outcome: Outcome | AiosError | Parked) -> Settled | None:
         effect = isinstance(outcome, Outcome) and outcome.effect is not None
         whole = effect or isinstance(outcome, DeniedError)  # which the audit log is told of
+        taker = self.drive.taker() if self.drive else None
         try:
             with self.database.transaction() if whole else self.database.statement() as tx:
-                settled = self._settle(tx, call, outcome)
+                settled = self._settle(tx, call, outcome, taker)
                 if settled is None:
                     raise _NotMine
         except _NotMine:  # with all effects rolled back
@@ -161,16 +165,18 @@ class Execution:
     def _why_not_mine(self, call: Claimed) -> Settled | None:
         with self.database.statement() as tx:
             if syscalls.was_settled(tx, call):  # by this very claim: its COMMIT went through, only the reply was lost
-                return syscalls.Settled(agent_woken=True)
+                return Settled(agent_woken=True)
             log.info("%s.%s %s: a stale write was fenced", call.pool, call.op, call.id)
             recovery.count(tx, fenced=1)
         return None
 
-    def _settle(self, tx: Transaction, call: Claimed, outcome: Outcome | AiosError | Parked) -> Settled | None:
+    def _settle(
+        self, tx: Transaction, call: Claimed, outcome: Outcome | AiosError | Parked, taker: Taker | None
+    ) -> Settled | None:
         if isinstance(outcome, Outcome):
-            return syscalls.complete(tx, call, outcome)
+            return syscalls.complete(tx, call, outcome, taker=taker)
         if isinstance(outcome, Parked):  # a human must be asked first: nothing of this process is held meanwhile
-            return syscalls.Settled(agent_woken=False) if approvals.park(tx, outcome.row) else None
+            return Settled(agent_woken=False) if approvals.park(tx, outcome.row) else None
         verdict = decide(
             outcome,
             op=f"{call.pool}.{call.op}",
@@ -183,31 +189,37 @@ class Execution:
             given = syscalls.give_back(
                 tx, call, delay_seconds=verdict.delay_seconds, errors=int(verdict.counts), error=outcome
             )
-            return syscalls.Settled(agent_woken=False, again=not verdict.delay_seconds) if given else None
+            return Settled(agent_woken=False, again=not verdict.delay_seconds) if given else None
         unknown = isinstance(verdict.error, OutcomeUnknown)
         settled = syscalls.fail(
-            tx, id=call.id, agent_id=call.agent_id, token=call.token, error=verdict.error, unknown=unknown
+            tx,
+            id=call.id,
+            agent_id=call.agent_id,
+            token=call.token,
+            error=verdict.error,
+            unknown=unknown,
+            taker=taker,
         )
         if settled is not None and isinstance(verdict.error, DeniedError):
             tell_denied(tx, call, verdict.error)
         return settled
 
-    def _ring(self, call: Claimed, settled: Settled | None, *, done: Done, chained: bool) -> None:
-        add = []
+    def _following(self, call: Claimed, settled: Settled | None, *, chained: bool) -> list[Bell]:
+        """The bells of what follows."""
         if settled is not None and settled.again:
-            add.append(chain_bell([Link(call.pool, call.op, call.id)], priority=call.priority, payer=call.payer))
-        elif settled is not None and settled.agent_woken:
-            add += self._onward(call)
-        elif settled is not None and settled.rest and not chained:
-            add.append(chain_bell(settled.rest, priority=call.priority, payer=call.payer))
-        self.dispatch.ring(done=[done], add=add)
+            return [chain_bell([Link(call.pool, call.op, call.id)], priority=call.priority, payer=call.payer)]
+        if settled is not None and settled.agent_woken:
+            return self._onward(call, settled)
+        if settled is not None and settled.rest and not chained:
+            return [chain_bell(settled.rest, priority=call.priority, payer=call.payer)]
+        return []
 
-    def _onward(self, call: Claimed) -> list[Bell]:
+    def _onward(self, call: Claimed, settled: Settled) -> list[Bell]:
         """What the woken agent asks for next, if it is driven here and now; else the bell that lets it be driven."""
         bells: list[Bell] | None = None
-        if self.drive is not None:
+        if self.drive is not None and settled.taken is not None:
             with suppress(Ignored):
-                bells = self.drive.step(call.agent_id)
+                bells = self.drive.step(call.agent_id, taken=settled.taken)
         return [agent_bell(call.agent_id, priority=call.priority, payer=call.payer)] if bells is None else bells
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from aios.db.agents import Driven
+    from aios.db.settlement import Taken
     from aios.kernel.replay import Issued
     from aios.worker.watchdog import Watchdog
 
@@ -47,6 +48,14 @@ class Live:
     def open(self) -> list[str]:
         """The numbers of the requests that were not answered yet."""
         return [seq for seq, entry in self.entries.items() if entry.open]
+
+    def answer(self, taken: Taken) -> bool:
+        """Take over an answer; False: there may be more to read in the journal."""
+        if self.open != [taken.seq] or not taken.results:
+            return False
+        asked = self.entries[taken.seq]
+        self.entries[taken.seq] = Entry(asked.digest, asked.label, results=taken.results, context=taken.context)
+        return True
 
     def note(self, driven: Driven, issued: Sequence[Issued]) -> None:
         """Take over what this drive asked."""
@@ -77,6 +86,14 @@ class LiveRuns:
             return live
         self.drop(live)
         return None
+
+    def answered(self, taken: Taken) -> Live | None:
+        """The run that goes on with this very answer, if it waits for no other one."""
+        with self._lock:
+            live = self._kept.get(taken.driven.id)
+            if live is None or not live.fits(taken.driven) or not live.answer(taken):
+                return None
+            return self._kept.pop(taken.driven.id)
 
     def keep(self, agent: UUID, live: Live) -> None:
         """Keep a run for the agent's next drive."""

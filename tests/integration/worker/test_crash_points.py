@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -85,18 +86,19 @@ def world(database_url, redis_url, **options):
 
 
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(tree=trees, seed=st.integers(0, 2**32))
+@pytest.mark.parametrize("fused", [False, True])
 def test_a_worker_that_dies_at_random_commits_changes_no_result_and_doubles_no_effect(
-    database_url, redis_url, tree, seed
+    database_url, redis_url, tree, seed, fused
 ):
     with world(database_url, redis_url) as calm:
         expected = finish(calm, tree)
-    with world(database_url, redis_url, seed=seed, crash=0.12) as stormy:
+    with world(database_url, redis_url, seed=seed, crash=0.12, fused=fused) as stormy:
         assert finish(stormy, tree) == expected
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from contextlib import contextmanager
+from functools import partial
 from uuid import UUID
 
 import redis
@@ -23,6 +24,7 @@ from aios.sdk.client import Client
 from aios.settings import AccessSettings, RetrySettings, Settings, WorkerSettings
 from aios.worker.drive import Drive
 from aios.worker.execute import Execution
+from aios.worker.fused import Fused
 from aios.worker.incarnation import Incarnation, Role
 from aios.worker.recovery import Recovery
 from aios.worker.watchdog import Watchdog
@@ -73,9 +75,12 @@ class Recorder:
 
 
 class World:
-    """One AIOS. `run` rings until nothing rings; `crash` is the chance of dying at each commit."""
+    """One AIOS. `run` rings until nothing rings; `crash` is the chance of dying at each commit; `fused` is the profile."""
 
-    def __init__(self, database_url, redis_url, *, programs, executors, seed=0, crash=0.0, tools=None, access=None):
+    def __init__(
+        self, database_url, redis_url, *, programs, executors, seed=0, crash=0.0, tools=None, access=None, fused=False
+    ):
+        self.on = fused
         self.settings = Settings(
             database_url=database_url,
             redis_url=redis_url,
@@ -107,7 +112,11 @@ class World:
         self.drive = Drive(
             self.database, self.dispatch, self.incarnation, self.programs, self.tools, watchdog, self.settings
         )
-        self.execution = Execution(self.database, self.dispatch, self.incarnation, self.executors, self.settings)
+        onward = self.drive if self.on else None
+        self.execution = Execution(
+            self.database, self.dispatch, self.incarnation, self.executors, self.settings, onward
+        )
+        self.fused = Fused.of(self.dispatch, self.drive, self.execution, pools=self.executors, on=self.on)
         self.recovery.tick()
 
     def run(self, *, steps=10_000):
@@ -126,10 +135,13 @@ class World:
         self.database.chance = self.chance
         try:
             for position, (pool, op, member) in enumerate(bell.links):
-                if op == "resume":
-                    self.drive.run(UUID(member))
-                else:
-                    self.execution.run(UUID(member), pool=pool, chained=position + 1 < len(bell.links))
+                chained = position + 1 < len(bell.links)
+                work = (
+                    partial(self.drive.run, UUID(member))
+                    if op == "resume"
+                    else partial(self.execution.run, UUID(member), pool=pool, chained=chained)
+                )
+                self.fused.run(work)
         except Ignored:
             pass
         except Crash:
