@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aios.errors import AiosError, Misconfigured
+from aios.errors import AiosError, Misconfigured, SchemaMismatch
 from aios.kernel.words import Pool
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _OLDEST_POSTGRES = 140000
 _OLDEST_REDIS = (6, 2)
+_NO_POSTGRES = "Postgres cannot be used"
 _FREE_BYTES = 500_000_000
 
 
@@ -76,21 +77,21 @@ def _disk(settings: "Settings") -> str:
 def _postgres(settings: "Settings") -> Iterator[Finding]:
     from aios.db.session import Database
 
+    rest = {"schema": _schema, "workers": _workers, "programs": _programs}
     try:
         database = Database(settings.database_url)
     except Misconfigured as error:
         server = Finding("postgres", "wrong", *map(str, error.args))
-    else:
-        server = _look("postgres", lambda: _server(database))
+        yield from (server, *(Finding(name, "unchecked", _NO_POSTGRES) for name in rest))
+        return
+    server = _look("postgres", lambda: _server(database))
     yield server
-    rest = {"schema": _schema, "workers": _workers, "programs": _programs}
     for name, check in rest.items():
         if server.state != "ok":
-            yield Finding(name, "unchecked", "Postgres does not answer")
+            yield Finding(name, "unchecked", _NO_POSTGRES)
         else:
             yield _look(name, partial(check, database))
-    if server.state == "ok":
-        database.close()
+    database.close()
 
 
 def _server(database: "Database") -> str:
@@ -99,10 +100,16 @@ def _server(database: "Database") -> str:
         version = tx.exec_driver_sql("SHOW server_version").scalar_one()
         vector = tx.exec_driver_sql("SELECT extversion FROM pg_extension WHERE extname = 'vector'").scalar()
         offered = tx.exec_driver_sql("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'").scalar()
+        read_only = tx.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on"
     if number < _OLDEST_POSTGRES:
         raise _Wrong(f"Postgres {version}", "use Postgres 14 or newer")
     if vector is None and offered is None:
         raise _Wrong(f"Postgres {version} without pgvector", "install the extension pgvector on the server")
+    if read_only:
+        raise _Wrong(
+            f"Postgres {version} at {database.where} takes no writes",
+            "set `default_transaction_read_only off`, or connect to the primary server",
+        )
     return f"Postgres {version}, pgvector {vector or 'offered'}, at {database.where}"
 
 
@@ -111,7 +118,8 @@ def _schema(database: "Database") -> str:
 
     found = schema.current(database)
     if found != schema.head():
-        raise _Wrong(f"at migration {found}, {schema.head()} is needed", "run `aios db upgrade`")
+        mismatch = SchemaMismatch(found, schema.head())
+        raise _Wrong(f"at migration {found}, {schema.head()} is needed", mismatch.remedy)
     return f"at migration {found}"
 
 
@@ -167,6 +175,9 @@ def _redis(settings: "Settings") -> str:
         raise _Wrong(text, "use Redis 6.2 or newer, or Valkey")
     if policy != "noeviction":
         raise _Wrong(text, "set `maxmemory-policy noeviction`: it would drop what waits when its memory is full")
+    used, most = int(info["used_memory"]), int(info.get("maxmemory", 0))
+    if 0 < most <= used:
+        raise _Wrong(f"{text}: its memory of {most} bytes is full", "raise its `maxmemory`: it refuses writes")
     return text
 
 

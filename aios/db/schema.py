@@ -22,7 +22,14 @@ _LOCK = "SELECT pg_advisory_xact_lock(8100)"  # two upgrades at once: the second
 
 
 def upgrade(database: Database, revision: str = "head") -> str:
-    """Bring the database up to `revision`; gives the revision it is at now."""
+    """Bring the database up to `revision`; gives the revision it is at now.
+
+    Raises:
+        SchemaMismatch: it is ahead of this version, which cannot know the way.
+    """
+    found = current(database)
+    if found is not None and found > head():
+        raise SchemaMismatch(found, head())
     with _config(database) as config:
         command.upgrade(config, revision)
     return current(database) or ""

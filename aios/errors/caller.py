@@ -27,6 +27,15 @@ class UnknownProgram(CallerError):
         return f"unknown program {name!r}" + hint(near, "see `aios programs` for those that are loaded")
 
 
+class ProgramSpoilt(UnknownProgram):
+    """`ProgramSpoilt(name, why)`: its file is there, and does not load."""
+
+    def __str__(self) -> str:
+        """What is wrong, with which value, and what to do."""
+        name, why = self.args
+        return f"program {name!r} does not load ({why}); mend its file and restart the agent workers"
+
+
 class UnknownTool(CallerError):
     """`UnknownTool(name, near)`."""
 

@@ -105,7 +105,15 @@ class SchemaMismatch(FinalError):
     def __str__(self) -> str:
         """What is wrong, with which value, and what to do."""
         found, wanted = self.args
-        return f"the database is at migration {found!r}, this version needs {wanted!r}; run `aios db upgrade`"
+        return f"the database is at migration {found!r}, this version needs {wanted!r}; {self.remedy}"
+
+    @property
+    def remedy(self) -> str:
+        """What to do: migrations are numbered, so it is known which side is behind."""
+        found, wanted = self.args
+        if str(found or "") > str(wanted):
+            return "install the newer AIOS that it was upgraded by"
+        return "run `aios db upgrade`"
 
 
 class Misconfigured(FinalError):

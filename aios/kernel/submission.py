@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aios.errors import InvalidArgument, UnknownProgram, did_you_mean
+from aios.errors import InvalidArgument, ProgramSpoilt, UnknownProgram, did_you_mean
 from aios.kernel.access import check_principal
 from aios.kernel.ids import new_id
 from aios.kernel.values import Json, JsonObject, canonical
@@ -77,8 +77,12 @@ def check_program(program: str, *, known: Sequence[JsonObject]) -> None:
 
     Raises:
         UnknownProgram: no worker has loaded it.
+        ProgramSpoilt: it does not load.
     """
     good = [row["name"] for row in known if not row["error"]]
+    for row in known:
+        if row["name"] == program and row["error"]:
+            raise ProgramSpoilt(program, row["error"])
     if known and program not in good:
         raise UnknownProgram(program, did_you_mean(program, good))
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aios.errors import Signal
+from aios.kernel import replay
 from aios.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
 log = logger(__name__)
 
@@ -85,7 +87,7 @@ class Watchdog:
         if not watch.told:
             frame = sys._current_frames().get(watch.thread)  # noqa: SLF001  # documented for debuggers: there is no other way
             try:
-                watch.on_stuck("".join(traceback.format_stack(frame)) if frame else "")
+                watch.on_stuck(_where(frame) if frame else "")
             except Exception:
                 log.exception("a program is stuck, which cannot be recorded now; the next look tries again")
                 return
@@ -95,6 +97,13 @@ class Watchdog:
                 _raise_in(watch.thread, Interrupted)
         if insist and not watch.over:
             self._on_hopeless()
+
+
+def _where(frame: FrameType) -> str:
+    """The stack below the kernel: what drives a program is the same for all of them."""
+    stack = traceback.extract_stack(frame)
+    ours = max((place for place, call in enumerate(stack) if call.filename == replay.__file__), default=-1)
+    return "".join(traceback.format_list(stack[ours + 1 :] or stack))
 
 
 def _raise_in(thread: int, kind: type[BaseException] | None) -> None:

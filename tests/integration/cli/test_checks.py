@@ -93,6 +93,25 @@ def test_a_redis_that_may_drop_what_waits_is_wrong(settings) -> None:
     assert "set `maxmemory-policy noeviction`" in finding.remedy
 
 
+def test_a_redis_whose_memory_is_full_is_wrong(settings) -> None:
+    with redis.Redis.from_url(settings.redis_url) as server:
+        server.config_set("maxmemory", 1)
+        try:
+            finding = found(settings)["redis"]
+        finally:
+            server.config_set("maxmemory", 0)
+    assert (finding.state, finding.remedy) == ("wrong", "raise its `maxmemory`: it refuses writes")
+
+
+def test_a_database_that_takes_no_writes_is_wrong(settings, database) -> None:
+    with database.transaction() as tx:
+        name = tx.exec_driver_sql("SELECT current_database()").scalar_one()
+        tx.exec_driver_sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    finding = found(settings)["postgres"]
+    assert finding.state == "wrong"
+    assert "takes no writes" in finding.detail
+
+
 def test_servers_that_do_not_answer_are_wrong_and_what_needs_them_unchecked(tmp_path) -> None:
     findings = found(load(**NOWHERE, engine_url="http://127.0.0.1:1", data_dir=tmp_path / "not" / "there"))
     states = {name: finding.state for name, finding in findings.items()}

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("system")
     ("arguments", "line"),
     [
         (("submit", "ecko", "x"), "unknown program 'ecko'; did you mean 'echo'?"),
-        (("submit", "spoilt", "x"), "unknown program 'spoilt'"),
+        (("submit", "spoilt", "x"), "program 'spoilt' does not load (SyntaxError: no); mend its file"),
         (("submit", "echo", " "), "invalid task ' ': say what the agent should do"),
         (("submit", "echo", "x", "--priority", "10"), "invalid priority 10: give a whole number from 0 "),
         (("submit", "echo", "x", "--budget", "gold=1"), "invalid budget 'gold': a budget is one of children, "),
@@ -121,6 +121,15 @@ def test_a_database_is_brought_down_and_up_again(aios, database_url) -> None:
     database = Database(database_url)
     schema.require(database)
     database.close()
+
+
+def test_a_database_of_a_newer_version_is_left_alone(aios, system) -> None:
+    with system.transaction() as tx:
+        tx.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    for command in (("db", "check"), ("db", "upgrade")):
+        ahead = aios(*command)
+        assert (ahead.code, ahead.out) == (1, "")
+        assert re.search(r"at migration '9999', this version needs '\d+'; install the newer AIOS", ahead.err)
 
 
 def test_tables_that_differ_from_the_code_are_told(aios, system) -> None:
