@@ -169,15 +169,25 @@ def switch(
     quick: Annotated[bool, typer.Option("--quick", help="A minute or two instead of a quarter of an hour.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
     engine: Annotated[str, typer.Option(help="simulated, llama (the small real model) or both.")] = "both",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep the rows that are there, and do what is left.")
+    ] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="PAGE", help="Write the tables between the marks of this page, too.")
+    ] = None,
 ) -> None:
     """Whether an interrupted generation says what it would have said, and what an interruption costs.
 
     Generations are cut, pre-empted and killed (E4: worker and engine, by SIGKILL), at each level of resuming; then slices of
-    several lengths are timed (E5). It fails if a text differs that must not.
+    several lengths are timed (E5). It fails if a text differs that must not. Rows and findings go to benchmarks/results/.
 
     Example: aios bench switch --quick --engine simulated
     """
-    _run("switch", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), "--engine", engine])
+    page = ["--markdown", str(markdown.resolve())] if markdown else []
+    kept = ["--resume"] if resume else []
+    _run(
+        "switch", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), "--engine", engine, *kept, *page]
+    )
 
 
 def storage(

@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +18,8 @@ from aios.llm.tgi import TGIDriver
 from aios.settings import LLMSettings
 from benchmarks.switching import rows
 from benchmarks.switching.engine import FORK, Engine
-from benchmarks.switching.worker import INTERRUPTIONS, NAMES, Counters, Job, main
+from benchmarks.switching.record import Place, Round
+from benchmarks.switching.worker import NAMES, Counters, Job, main
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
     from aios.kernel.slices import Partial
     from aios.kernel.values import JsonObject
+    from benchmarks.switching.record import Record
 
 _SUBJECTS = ("river", "clockmaker", "storm", "library", "fox", "railway", "garden", "ship")
+_INEXACT_SEED = 900
 _PAUSE_SECONDS = {"simulated": (0.05, 0.25), "llama": (0.6, 2.0)}  # seconds between two looks whether one more is due
 
 
@@ -50,65 +53,10 @@ class Cell:
     tokens: int
     slice: int
 
-
-@dataclass
-class Found:
-    """What came of a cell."""
-
-    interruptions: dict[str, int] = field(default_factory=dict)
-    generations: int = 0
-    identical: int = 0
-    tokens: int = 0
-    generated: int = 0
-    states: list[tuple[int, int, float]] = field(default_factory=list)
-
     @property
-    def total(self) -> int:
-        """All interruptions."""
-        return sum(self.interruptions.values())
-
-    @property
-    def kills(self) -> int:
-        """Interruptions by a SIGKILL."""
-        return self.interruptions.get("killed_worker", 0) + self.interruptions.get("killed_engine", 0)
-
-    def plus(self, other: Found) -> Found:
-        """Both together."""
-        how = {name: self.interruptions.get(name, 0) + other.interruptions.get(name, 0) for name in INTERRUPTIONS}
-        return Found(
-            how,
-            self.generations + other.generations,
-            self.identical + other.identical,
-            self.tokens + other.tokens,
-            self.generated + other.generated,
-            self.states + other.states,
-        )
-
-    def to_json(self) -> JsonObject:
-        """For the report."""
-        return {
-            "generations": self.generations,
-            "identical": self.identical,
-            "share_identical": self.identical / max(1, self.generations),
-            "interruptions": self.total,
-            "kills": self.kills,
-            "by_kind": self.interruptions,
-            "share_computed_twice": round(max(0, self.generated - self.tokens) / max(1, self.tokens), 4),
-        }
-
-    def count(
-        self, whole: Sequence[JsonObject], cut: Sequence[JsonObject], counters: Counters, *, generated: int
-    ) -> None:
-        """Add a batch: what was told undisturbed, what was told interrupted, and what happened meanwhile."""
-        same = [
-            one["ids"] == other["ids"] and one["text"] == other["text"] for one, other in zip(whole, cut, strict=True)
-        ]
-        self.generations += len(same)
-        self.identical += sum(same)
-        self.tokens += sum(len(one["ids"]) for one in cut)
-        self.generated += generated
-        for how in INTERRUPTIONS:
-            self.interruptions[how] = self.interruptions.get(how, 0) + counters.total(how)
+    def place(self) -> Place:
+        """What its rounds are kept under."""
+        return Place(self.backend, self.busy, self.level)
 
 
 class _Place(NamedTuple):
@@ -131,18 +79,23 @@ def payloads(cell: Cell, *, count: int, seed: int) -> list[JsonObject]:
     return found
 
 
-def run(cell: Cell, *, folder: Path, database_url: str, seed: int) -> Found:
-    """Do it."""
-    found = Found()
+def run(cell: Cell, record: Record, *, folder: Path, database_url: str, seed: int) -> None:
+    """Do what is left of it, and keep each round."""
+    if _left(cell, record) <= 0:
+        return
     with Engine(folder / "engine", backend=cell.backend, slots=cell.busy) as engine:
-        while found.total < cell.interruptions:
-            seed += 1
-            batch = payloads(cell, count=max(8, min(64, 2 * cell.busy + cell.interruptions // 4)), seed=seed)
-            _round(cell, batch, _Place(engine, folder / str(seed), database_url, seed), found)
-    return found
+        while (left := _left(cell, record)) > 0:
+            new = 1 + max([seed, *(one.seed for one in record.of(cell.place))])
+            batch = payloads(cell, count=max(8, min(64, 2 * cell.busy + left // 4)), seed=new)
+            record.add(_round(cell, batch, _Place(engine, folder / str(new), database_url, new)))
 
 
-def _round(cell: Cell, batch: Sequence[JsonObject], at: _Place, found: Found) -> None:
+def _left(cell: Cell, record: Record) -> int:
+    """Interruptions that are still to come."""
+    return cell.interruptions - sum(one.interruptions for one in record.of(cell.place))
+
+
+def _round(cell: Cell, batch: Sequence[JsonObject], at: _Place) -> Round:
     """Generate a batch undisturbed, then interrupted, and compare."""
     told = []
     for calm in (True, False):
@@ -164,7 +117,20 @@ def _round(cell: Cell, batch: Sequence[JsonObject], at: _Place, found: Found) ->
         before = at.engine.generated()
         _work(cell, job, counters, at.engine)
         told.append([json.loads((where / f"{place}.json").read_text()) for place in range(len(batch))])
-    found.count(told[0], told[1], counters, generated=at.engine.generated() - before)
+    whole, cut = told
+    same = [one["ids"] == other["ids"] and one["text"] == other["text"] for one, other in zip(whole, cut, strict=True)]
+    return Round(
+        *cell.place,
+        seed=at.seed,
+        generations=len(same),
+        identical=sum(same),
+        tokens=sum(len(one["ids"]) for one in cut),
+        generated=at.engine.generated() - before,
+        preempted=counters.total("preempted"),
+        cut=counters.total("cut"),
+        killed_worker=counters.total("killed_worker"),
+        killed_engine=counters.total("killed_engine"),
+    )
 
 
 def _work(cell: Cell, job: Job, counters: Counters, engine: Engine) -> None:
@@ -196,18 +162,29 @@ def _hired(job: Job, counters: Counters) -> ForkProcess:
     return worker
 
 
-def inexact(cell: Cell, *, folder: Path, generations: int) -> Found:
+def inexact(cell: Cell, record: Record, *, folder: Path) -> None:
     """How often evaluating the tokens again, in place of restoring their state, gives the same text."""
-    found = Found(generations=generations)
+    if record.of(cell.place):
+        return
     box = folder / "inexact.json"
     with Engine(folder / "engine", backend=cell.backend, slots=cell.busy) as engine:
-        child = FORK.Process(target=_inexact, args=(cell, engine.url, generations, box))
+        child = FORK.Process(target=_inexact, args=(cell, engine.url, cell.interruptions, box))
         child.start()
         child.join()
     told = json.loads(box.read_text())
-    found.identical, found.states = told["identical"], [tuple(one) for one in told["states"]]
-    found.interruptions["refilled"] = told["interruptions"]
-    return found
+    tokens, size, seconds = max(told["states"])
+    record.add(
+        Round(
+            *cell.place,
+            seed=_INEXACT_SEED,
+            generations=cell.interruptions,
+            identical=told["identical"],
+            refilled=told["interruptions"],
+            state_tokens=tokens,
+            state_bytes=size,
+            save_ms=round(1000 * seconds, 2),
+        )
+    )
 
 
 def _inexact(cell: Cell, url: str, generations: int, box: Path) -> None:
@@ -231,7 +208,7 @@ async def _compare(cell: Cell, url: str, generations: int) -> JsonObject:
             again, _ = await _all(driver, replace(prompt, slicing=replace(slicing, done=middle, inexact=True)))
             return whole == again
 
-    batch = payloads(cell, count=generations, seed=900)
+    batch = payloads(cell, count=generations, seed=_INEXACT_SEED)
     same = await asyncio.gather(*(one(payload) for payload in batch))
     await driver.aclose()
     return {"identical": sum(same), "interruptions": len(same), "states": states}

@@ -13,7 +13,7 @@ import statistics
 import time
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aios.db import syscalls
 from aios.db.checkpoints import StoredCheckpoints
@@ -38,50 +38,60 @@ if TYPE_CHECKING:
 
 _STEP_MS = 20.0  # a token of an 8B model on one GPU, about
 _SLICES = 3  # of a generation
+_SIZES = {"quick": ((64, 128), 1), "full": ((16, 32, 64, 128, 256), 5)}  # tokens of a slice; generations of each kind
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What the end of a slice costs.
+class Gap(NamedTuple):
+    """The time between the last token of a slice and the first one of the next.
 
     Attributes:
         slice: tokens of it.
-        token_seconds: between two tokens within a slice.
-        boundary_seconds: lost between two slices in the same slot.
-        switch_seconds: lost where somebody else had the slot meanwhile.
+        number: of the generation.
+        pre_empted: somebody else had the slot meanwhile; their time is not counted.
+        gap_ms: what it took.
+        token_ms: between two tokens within a slice, the median of this generation.
     """
 
+    engine: str
     slice: int
-    token_seconds: float
-    boundary_seconds: float
-    switch_seconds: float
-
-    @property
-    def share(self) -> float:
-        """Of the time of a slice, what its end costs when the slot is given up there."""
-        return self.switch_seconds / (self.slice * self.token_seconds)
-
-    def to_json(self) -> JsonObject:
-        """For the report."""
-        return {
-            "token_ms": round(1000 * self.token_seconds, 3),
-            "boundary_ms": round(1000 * self.boundary_seconds, 3),
-            "switch_ms": round(1000 * self.switch_seconds, 3),
-            "share_kept": round(self.boundary_seconds / (self.slice * self.token_seconds), 5),
-            "share_pre_empted": round(self.share, 5),
-        }
+    number: int
+    pre_empted: int
+    gap_ms: float
+    token_ms: float
 
 
-def measured(backend: str, folder: Path, services: Services, *, quick: bool) -> list[Cost]:
-    """The cost of slices of several lengths on an engine with one slot."""
-    sizes, times = ((64, 128), 1) if quick else ((16, 32, 64, 128, 256), 3)
+def costs(gaps: Sequence[Gap]) -> dict[str, JsonObject]:
+    """What the end of a slice costs, by its length: in the same slot, and where somebody else had it meanwhile."""
+    return {
+        str(size): _cost([gap for gap in gaps if gap.slice == size]) for size in sorted({gap.slice for gap in gaps})
+    }
+
+
+def _cost(gaps: Sequence[Gap]) -> JsonObject:
+    token = statistics.median(gap.token_ms for gap in gaps)
+    kept, switched = (
+        statistics.median(gap.gap_ms for gap in gaps if gap.pre_empted == pre_empted) - token for pre_empted in (0, 1)
+    )
+    whole = gaps[0].slice * token
+    return {
+        "token_ms": round(token, 3),
+        "boundary_ms": round(kept, 3),
+        "switch_ms": round(switched, 3),
+        "share_kept": round(kept / whole, 5),
+        "share_pre_empted": round(switched / whole, 5),
+    }
+
+
+def measured(backend: str, folder: Path, services: Services, *, quick: bool) -> list[Gap]:
+    """The gaps of slices of several lengths on an engine with one slot."""
+    sizes, times = _SIZES["quick" if quick else "full"]
     box = folder / "cost.json"
     with Engine(folder, backend=backend, slots=1, step_ms=_STEP_MS) as engine:
         bench = _Bench(engine.url, services.database_url, services.redis_url, times)
         child = FORK.Process(target=_measure, args=(bench, sizes, box))
         child.start()
         child.join()
-    return [Cost(*one) for one in json.loads(box.read_text())]
+    return [Gap(backend, *one) for one in json.loads(box.read_text())]
 
 
 @dataclass(frozen=True)
@@ -95,10 +105,11 @@ class _Bench:
 
 
 def _measure(bench: _Bench, sizes: Sequence[int], box: Path) -> None:
-    box.write_text(json.dumps([asyncio.run(_one(bench, size)) for size in sizes]))
+    box.write_text(json.dumps([gap for size in sizes for gap in asyncio.run(_one(bench, size))]))
 
 
-async def _one(bench: _Bench, size: int) -> list[float]:
+async def _one(bench: _Bench, size: int) -> list[tuple[float, ...]]:
+    """All of a gap but its engine."""
     database, ready = Database(bench.database_url), ReadySets(bench.redis_url, lease_seconds=5.0)
     ready.open()
     driver = TGIDriver(url=bench.engine_url, settings=LLMSettings())
@@ -107,17 +118,16 @@ async def _one(bench: _Bench, size: int) -> list[float]:
         call = syscalls.claim(tx, syscall, token=new_token(), incarnation=new_token())
     assert call is not None
     between = _Between(call, StoredCheckpoints(database), ready)
-    within: list[float] = []
-    kept: list[float] = []
-    switched: list[float] = []
-    for gaps, rival in ((kept, False), (switched, True)):
-        for number in range(bench.times):
-            await _generation(driver, size, number, between, within=within, gaps=gaps, rival=rival)
+    found: list[tuple[float, ...]] = []
+    for number in range(bench.times):
+        for rival in (False, True):
+            gaps, within = await _generation(driver, size, number, between, rival=rival)
+            token_ms = 1000 * statistics.median(within)
+            found += [(size, number, int(rival), round(1000 * gap, 3), round(token_ms, 3)) for gap in gaps]
     await driver.aclose()
     database.close()
     ready.close()
-    token = statistics.median(within)
-    return [size, token, statistics.median(kept) - token, statistics.median(switched) - token]
+    return found
 
 
 @dataclass(frozen=True)
@@ -134,11 +144,13 @@ class _Between:
 
 
 async def _generation(
-    driver: TGIDriver, size: int, number: int, between: _Between, *, within: list[float], gaps: list[float], rival: bool
-) -> None:
-    """One generation, its gaps within slices and between them; a rival has the slot between them, not counted."""
+    driver: TGIDriver, size: int, number: int, between: _Between, *, rival: bool
+) -> tuple[list[float], list[float]]:
+    """The gaps between one generation's slices, and those within them; a rival has the slot between slices, not counted."""
     sampling = Sampling(max_tokens=_SLICES * size + 2, seed=number, temperature=0.8)
     prompt = Prompt(text=f"{number} A very long story:\n\nOnce", sampling=sampling, slicing=Slicing(size, number))
+    gaps: list[float] = []
+    within: list[float] = []
     at, times, began = 0.0, [], None
     async for item in driver.generate(prompt):
         if isinstance(item, Token):
@@ -156,3 +168,4 @@ async def _generation(
                 async for _ in driver.generate(other):
                     pass
             times, began = [], time.perf_counter()
+    return gaps, within

@@ -64,8 +64,6 @@ class Counters:
 NAMES = ("claims", "fresh", "open", "preempted", "cut", "killed_worker", "killed_engine", "done")
 """`fresh`: tokens of the present claim that were new; `open`: a claim is under way."""
 
-INTERRUPTIONS = ("preempted", "cut", "killed_worker", "killed_engine")
-
 
 @dataclass(frozen=True)
 class Job:
