@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _STEP_MS = 20.0  # a token of an 8B model on one GPU, about
 _SLICES = 3  # of a generation
-_SIZES = {"quick": ((64, 128), 1), "full": ((16, 32, 64, 128, 256), 5)}  # tokens of a slice; generations of each kind
+_SIZES = {"quick": ((64, 128), 1), "full": ((16, 32, 64, 128, 256), 3)}  # tokens of a slice; generations of each kind
 
 
 class Gap(NamedTuple):
