@@ -76,7 +76,8 @@ def unshare(
     Example: aios fs unshare /shared/report.md LINK
     """
     with connect(data_dir) as client:
-        done(client.files.perform("unshare", path=path, link=link), as_json=as_json)
+        told = client.files.perform("unshare", path=path, link=link)
+    done(told, "the link to {path} opens nothing any more", as_json=as_json)
 
 
 def links(path: FilePath, *, as_json: AsJson = False, data_dir: DataDir = None) -> None:
@@ -106,4 +107,5 @@ def reindex(*, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     Example: aios fs reindex
     """
     with connect(data_dir) as client:
-        done({"files": client.files.reindex()}, as_json=as_json)
+        told = {"files": client.files.reindex()}
+    done(told, "{files} files will be embedded again by the workers", as_json=as_json)

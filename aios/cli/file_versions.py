@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from aios.cli import screen
-from aios.cli.file_words import Expect, FilePath, done, instant, show
+from aios.cli.file_words import STORED, Expect, FilePath, done, instant, show
 from aios.cli.options import AsJson, DataDir, connect
 
 
@@ -64,7 +64,12 @@ def rollback(
     at = instant(before)
     with connect(data_dir) as client:
         told = client.files.perform("rollback", path=path, versions=versions, to=to, before=at, expect=expect)
-    done(told, as_json=as_json)
+    form = (
+        "{path} is deleted, as it was at version {restored}"
+        if told["deleted"]
+        else f"{STORED}, as it was at version {{restored}}"
+    )
+    done(told, form, as_json=as_json)
 
 
 def diff(

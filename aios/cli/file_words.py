@@ -20,6 +20,8 @@ Expect = Annotated[
     int | None, typer.Option("--expect", min=0, help="Only if the file is at this version; 0: only if there is none.")
 ]
 
+STORED = "{path} is at version {version} ({size} bytes)"
+
 
 def pattern(path: str, *, recursive: bool) -> str:
     """A folder's contents, if no pattern is given."""
@@ -48,13 +50,13 @@ def show(value: "Json", columns: tuple[str, ...], rows: "Sequence[screen.Row]", 
         screen.show_table(columns, rows)
 
 
-def done(told: "Json", *, as_json: bool) -> None:
-    """Say what was done."""
+def done(told: "Json", form: str = STORED, *, as_json: bool) -> None:
+    """Say what was done, for each file: its result put into a sentence."""
     if as_json:
         screen.show_json(told)
         return
     for one in told if isinstance(told, list) else [told]:
-        screen.say(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in one.items() if value is not None))
+        screen.say(form.format(**one))
 
 
 def write_out(data: bytes) -> None:

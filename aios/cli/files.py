@@ -159,7 +159,13 @@ def rm(
     Example: aios fs rm /shared/draft.md
     """
     with connect(data_dir) as client:
-        done(client.files.perform("delete", path=path, everything=recursive), as_json=as_json)
+        told = client.files.perform("delete", path=path, everything=recursive)
+    one = "version" in told
+    done(
+        told,
+        "{path} is deleted; `aios fs rollback` brings it back" if one else "{path} is gone, {files} files with it",
+        as_json=as_json,
+    )
 
 
 def mkdir(path: FilePath, *, as_json: AsJson = False, data_dir: DataDir = None) -> None:
@@ -168,7 +174,8 @@ def mkdir(path: FilePath, *, as_json: AsJson = False, data_dir: DataDir = None) 
     Example: aios fs mkdir /shared/notes
     """
     with connect(data_dir) as client:
-        done(client.files.perform("mkdir", path=path), as_json=as_json)
+        told = client.files.perform("mkdir", path=path)
+    done(told, "{path} is made" if told["made"] else "{path} was there already", as_json=as_json)
 
 
 def stat(path: FilePath, *, as_json: AsJson = False, data_dir: DataDir = None) -> None:
@@ -178,7 +185,8 @@ def stat(path: FilePath, *, as_json: AsJson = False, data_dir: DataDir = None) -
     """
     with connect(data_dir) as client:
         told = client.files.perform("stat", path=path)
-    show(told, ("WHAT", ""), list(told.items()), as_json=as_json)
+    rows = [(name, "yes" if value is True else "no" if value is False else value) for name, value in told.items()]
+    show(told, ("FIELD", "VALUE"), rows, as_json=as_json)
 
 
 def _local(name: str) -> Path:

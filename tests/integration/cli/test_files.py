@@ -48,6 +48,31 @@ def test_a_file_goes_in_and_out_and_every_version_comes_back(fs, tmp_path):
     assert (tmp_path / "a.md").read_text() == "one\n"
 
 
+def test_what_was_done_is_said_in_a_sentence(fs):
+    said = [
+        fs("put", "-", "a.txt", stdin=b"one").err,
+        fs("put", "-", "a.txt", stdin=b"two!").err,
+        fs("rollback", "a.txt").err,
+        fs("cp", "a.txt", "b/{c}.txt").err,
+        fs("mkdir", "b").err,
+        fs("rm", "a.txt").err,
+        fs("rollback", "a.txt").err,
+        fs("rollback", "a.txt", "--to", "4").err,
+        fs("rm", "b", "-r").err,
+    ]
+    assert said == [
+        "/shared/a.txt is at version 1 (3 bytes)\n",
+        "/shared/a.txt is at version 2 (4 bytes)\n",
+        "/shared/a.txt is at version 3 (3 bytes), as it was at version 1\n",
+        "/shared/b/{c}.txt is at version 1 (3 bytes)\n",
+        "/shared/b was there already\n",
+        "/shared/a.txt is deleted; `aios fs rollback` brings it back\n",
+        "/shared/a.txt is at version 5 (3 bytes), as it was at version 3\n",
+        "/shared/a.txt is deleted, as it was at version 4\n",
+        "/shared/b is gone, 1 files with it\n",
+    ]
+
+
 def test_files_are_listed_moved_copied_and_removed(fs):
     fs("put", "-", "x/1.txt", stdin=b"1")
     fs("cp", "x/1.txt", "x/2.txt")

@@ -27,6 +27,7 @@ def test_a_note_is_added_found_and_shown(aios):
     stat = aios("mem", "stat", "--json").json
     assert stat["notes"] == {"group": {"notes": 1, "namespaces": 1}, "tenant": {"notes": 1, "namespaces": 1}}
     assert stat["pending"] == 0
+    assert "reindex" not in aios("mem", "stat").out
 
 
 def test_a_mistake_is_one_clear_line_and_code_2(aios):
@@ -52,6 +53,7 @@ def test_a_new_embedder_of_another_length_takes_over_note_by_note(aios, monkeypa
         monkeypatch.setenv("AIOS_MEMORY__EMBEDDINGS_URL", url)
         monkeypatch.setenv("AIOS_MEMORY__EMBEDDINGS_MODEL", "big")
         assert aios("mem", "stat", "--json").json["pending"] == 5
+        assert "to be embedded by openai:big:3072  5      aios mem reindex" in aios("mem", "stat").out
         before = aios("mem", "search", "fact number 3", "--json").json
         assert {row["similarity"] for row in before} == {None}  # found by words; vectors of two embedders never meet
         answer = aios("mem", "reindex", "--json")
