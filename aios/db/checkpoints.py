@@ -39,7 +39,7 @@ _SAVE = text(
     ON CONFLICT (syscall_id, slice) DO UPDATE
     SET attempt = EXCLUDED.attempt, seed = EXCLUDED.seed, tokens = EXCLUDED.tokens, lengths = EXCLUDED.lengths,
         text = EXCLUDED.text, state_ref = EXCLUDED.state_ref, created_at = clock_timestamp()
-    RETURNING 1
+    RETURNING set_config('synchronous_commit', 'off', true) -- one that is lost with Postgres costs time: it begins again
     """
 ).bindparams(bindparam("state", type_=JSONB(none_as_null=True)))
 
