@@ -29,7 +29,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # celery has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if isinstance(self.pool, Threads) and self.hub is not None:
-            _wake_when_free(self.pool, self.hub)
+            wake_when_free(self.pool, self.hub)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
         """What handles each message: Celery's handler, behind a check, and what it does not catch."""
@@ -54,7 +54,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # celery has no types
         message_refused.send(sender=None, why=why)
 
 
-def _wake_when_free(pool: Any, hub: Any) -> None:
+def wake_when_free(pool: Any, hub: Any) -> None:
     """Wake the loop whenever a thread of the pool has ended its task."""
     apply = pool.on_apply
 
