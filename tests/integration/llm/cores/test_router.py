@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
+from dataclasses import replace
 
 import pytest
 
-from aios.kernel.ports import Finish, Prompt
+from aios.kernel.chat import Sampling
+from aios.kernel.ports import Boundary, Finish, Prompt
 from aios.kernel.routing import Core, CoreKind
+from aios.kernel.slices import Slicing
 from aios.llm.cores.drivers import Drivers, driver
 from aios.llm.cores.registry import Registry
 from aios.llm.cores.router import Router
@@ -19,10 +22,12 @@ from aios.llm.cores.shared import RedisStates, SharedStates
 from aios.settings import LLMSettings, Settings
 from tests.integration.llm.conftest import Engine
 
+SCRIPTED = ("--backend", "scripted", "--max-concurrent-requests", "300")
+
 
 @contextmanager
-def engine():
-    command = [sys.executable, "-m", "aios.local.engine", "--backend", "scripted", "--max-concurrent-requests", "300"]
+def engine(*options):
+    command = [sys.executable, "-m", "aios.local.engine", *(options or SCRIPTED)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             made = Engine(process.stdout.readline().removeprefix("listening on ").strip())
@@ -72,7 +77,7 @@ def test_one_core_is_killed_under_200_calls_and_all_of_them_are_answered_by_the_
 
     with engine() as one:
         one.script(rules=[{"hang": True}])
-        other.script(rules=[{"answer": "well", "delay_seconds": 2}])
+        other.script(rules=[{"answer": "well", "delay_seconds": 1}])
         answers = asyncio.run(run(one))
     assert answers == [("b", "well")] * 200
 
@@ -108,3 +113,25 @@ def test_calls_go_on_while_redis_is_away(engines):
     answers = asyncio.run(run())
     assert {core for core, _ in answers} == {"a", "b"}
     assert {text for _, text in answers} == {"well"}
+
+
+def test_after_its_core_was_killed_a_generation_goes_on_at_one_that_reads_the_same_folder(redis_url, tmp_path):
+    keeps = ("--backend", "simulated", "--zero-latency", "--data-dir", str(tmp_path))
+    prompt = Prompt(text="Once", sampling=Sampling(max_tokens=40, temperature=0.8), slicing=Slicing(16, 5))
+
+    async def run(by_name):
+        cores = router(redis_url, *by_name.values(), kinds=(CoreKind.TGI, CoreKind.TGI))
+        whole = [item async for item in cores.generate(prompt)]
+        async with aclosing(cores.generate(prompt)) as again:
+            half = await anext(item.partial async for item in again if isinstance(item, Boundary))
+        holder = half.state["core"]
+        os.kill(by_name.pop(holder).pid, signal.SIGKILL)
+        goes_on = replace(prompt, slicing=replace(prompt.slicing, done=half))
+        rest = [item async for item in cores.generate(goes_on)]
+        await cores.aclose()
+        return whole[-1], rest[-1], set(by_name)
+
+    with engine(*keeps) as one, engine(*keeps) as two:
+        whole, rest, left = asyncio.run(run({"a": one, "b": two}))
+    assert {rest.core} == left
+    assert (rest.token_ids, rest.text) == (whole.token_ids, whole.text)
