@@ -29,7 +29,7 @@ from benchmarks.peers.speaker import Silent
 from benchmarks.simulation import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.simulation.findings import Findings
 
@@ -73,17 +73,22 @@ def measured(
     rows: list[Cell] = []
     versions: dict[str, dict[str, str]] = {}
     with Fleet(folder, slots=2 * CONCURRENCY, engine=ENGINE) as fleet:
-        for turn in range(plan.passes):
-            for name in names if turn % 2 == 0 else reversed(names):
-                with console.status(f"{TITLES[name]}, pass {turn + 1} of {plan.passes}"):
-                    try:
-                        contender = contender_of(name, fleet, folder)
-                        versions[name] = contender.versions
-                        found = Trial(fleet, contender, plan).cells()
-                    except (Unavailable, Silent) as error:
-                        found = [{"cell": "missing", "why": str(error)}]
-                rows += [{"contender": name, "pass": turn + 1, **cell} for cell in found]
+        for turn in range(1, plan.passes + 1):
+            for name in names if turn % 2 else reversed(names):
+                with console.status(f"{TITLES[name]}, pass {turn} of {plan.passes}"):
+                    cells = _cells(name, fleet, folder, plan, versions)
+                    rows += [{"contender": name, "pass": turn, **cell} for cell in cells]
     return rows, versions
+
+
+def _cells(name: str, fleet: Fleet, folder: Path, plan: Plan, versions: dict[str, dict[str, str]]) -> Iterator[Cell]:
+    """What one contender gives, and why there is no more of it."""
+    try:
+        contender = contender_of(name, fleet, folder)
+        versions[name] = contender.versions
+        yield from Trial(fleet, contender, plan).cells()
+    except (Unavailable, Silent) as error:
+        yield {"cell": "missing", "why": str(error)}
 
 
 def contender_of(name: str, fleet: Fleet, folder: Path) -> Contender:

@@ -49,8 +49,8 @@ def _install(interpreter: Path, requirements: Path) -> None:
     except subprocess.TimeoutExpired:
         raise Unavailable(f"pip took more than {_SECONDS} s") from None
     except subprocess.CalledProcessError as error:
-        lines = error.stderr.strip().splitlines() or [f"pip ended with {error.returncode}"]
-        raise Unavailable(lines[-1]) from None
+        said = [text for text in error.stderr.splitlines() if text.startswith("ERROR")]
+        raise Unavailable(said[0] if said else f"pip ended with {error.returncode}") from None
 
 
 if __name__ == "__main__":

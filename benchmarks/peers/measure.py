@@ -14,7 +14,7 @@ from benchmarks.peers.contenders import until
 from benchmarks.peers.speaker import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.fleet import Fleet
     from benchmarks.peers.contenders import Contender, File
@@ -60,27 +60,25 @@ class Trial:
     def __init__(self, fleet: Fleet, contender: Contender, plan: Plan) -> None:
         self._fleet, self._contender, self._plan = fleet, contender, plan
 
-    def cells(self) -> list[Cell]:
-        """All measurements of a pass.
+    def cells(self) -> Iterator[Cell]:
+        """All measurements of a pass, as they are made.
 
         Raises:
             Silent: it did not start, or stopped working.
         """
-        found: list[Cell] = []
         try:
             for worker in range(1, max(self._plan.workers) + 1):
                 self._contender.start(worker)
                 self._batch(24)  # connections and statements are made on first use
                 if worker == 1:
-                    found.append(self._idle())
+                    yield self._idle()
                 if worker in self._plan.workers:
-                    found += [self._load(agents, worker) for agents in self._plan.agents]
+                    yield from (self._load(agents, worker) for agents in self._plan.agents)
             if self._plan.recovery:
                 self._contender.stop()
-                found.append(self._recovery())
+                yield self._recovery()
         finally:
             self._contender.stop()
-        return found
 
     def _batch(self, agents: int) -> str:
         run = f"r{next(self._serial)}"
