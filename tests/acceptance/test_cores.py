@@ -87,7 +87,7 @@ def test_a_core_is_killed_under_all_its_calls_and_no_agent_fails(system):
         system.client.add_core("two", other.url, slots=SLOTS)
         agents = [system.client.submit("echo", f"slow {n}: one two three four five six") for n in range(COUNT)]
         both = (system.engine_url, other.url)
-        full = 0.9 * COUNT  # a worker may keep a message for itself that another one has a thread for
+        full = 0.9 * COUNT  # on a slow machine some are answered by then
         system.wait(lambda: sum(map(inside, both)) >= full, seconds=40, what="the calls to be in flight")
         held = inside(system.engine_url)
         assert held >= COUNT / 4, "the calls are not spread over both cores"
@@ -105,7 +105,7 @@ def test_a_core_is_killed_under_all_its_calls_and_no_agent_fails(system):
         print(f"{held} calls lost their core; asked again after {median:.2f} s, the last after {most:.2f} s")
         assert len(again) >= held
         assert {row[1:] for row in again} == {(0, "two")}
-        assert median < 4, "2 s on a quiet machine"
+        assert most < 4, "a second on a quiet machine; behind a busy worker's thread it would be a call's whole length"
         assert breaker(system, "default") != "closed"
 
         system.down.clear()
