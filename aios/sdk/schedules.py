@@ -98,6 +98,7 @@ class Schedules:
         with self._parts.database.transaction() as tx:
             found = schedules.named(tx, name)
             agent = schedules.fire(tx, found, tick_at=None, limits=self.settings.limits)
+        assert agent is not None  # only a tick is fired once
         payer = Payer.of(agent, agent, tenant="default", owner="", program=found.program)
         self._parts.dispatch.ring(add=[agent_bell(agent, priority=found.priority, payer=payer)])
         return str(agent)
