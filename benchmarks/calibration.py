@@ -1,9 +1,9 @@
 """How well the simulated engine's timing model fits the real local engine: its constants by least squares, and its error.
 
 The model has three constants: prefill speed, and a decode step's time with so many sequences (a part for all, a part for
-each). Prefill is measured by prompts of several lengths and one token; a step by streams of 1, 2 and 4 sequences. Then
-sixteen agents of the closed batch, with shorter prompts and answers, run for real and in the model: the difference of their
-total times is the model's error.
+each). Prefill is measured by prompts of several lengths and one token; a step by streams of 1, 2 and 4 sequences. Then ten
+agents of the closed batch, two of each shape, with shorter prompts and answers, run for real and in the model: the
+difference of their total times is the model's error.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from rich.console import Console
 
 from aios.kernel.chat import Sampling
 from aios.kernel.ports import Prompt, Token
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
 
 SLOTS = 4
 CONTEXT = 1536
-PROMPTS = (16, 64, 128, 256)
+PROMPTS = (16, 48, 96, 160)
 SEQUENCES = (1, 2, 4)
-ANSWER = 48
+ANSWER = 32
 MARKS = ("<!-- calibration: begin -->", "<!-- calibration: end -->")
 _WORD = " the"  # one token of the small model
 _SHORTER = 20  # times, than the workload's prompts and answers: the small model on two cores is slow
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=origin.RESULTS, metavar="FOLDER", help="where the findings go")
     options = parser.parse_args(arguments)
     run = origin.origin(command="aios bench calibration" + (" --quick" if options.quick else ""), clock="wall")
-    with engine() as url:
+    with Console(stderr=True, quiet=options.json).status("measuring the local engine"), engine() as url:
         found = {"run": run, **asyncio.run(measured(url, quick=options.quick))}
     options.results.mkdir(parents=True, exist_ok=True)
     (options.results / "calibration.json").write_text(json.dumps(found, indent=2) + "\n")
@@ -90,13 +91,13 @@ def engine() -> Iterator[str]:
 
 async def measured(url: str, *, quick: bool) -> Findings:
     """All measurements, the fitted constants, and their error."""
-    driver, rounds = TGIDriver(url=url, settings=LLMSettings()), 2 if quick else 5
+    driver, rounds = TGIDriver(url=url, settings=LLMSettings()), 2 if quick else 3
     try:
         await _answer(driver, prompt=32, answer=4, number=0)  # warm
         prefill = [Timed(n, await _fastest(driver, n, rounds)) for n in PROMPTS]
         steps = [Timed(n, await _step(driver, n, rounds)) for n in SEQUENCES]
         timing = fitted(prefill, steps)
-        agents = shortened(workload.batch(0, agents=6 if quick else 16))
+        agents = shortened(workload.batch(0, agents=5 if quick else 10))
         real = await _batch(driver, agents)
     finally:
         await driver.aclose()
@@ -178,7 +179,7 @@ async def _answer(driver: TGIDriver, *, prompt: int, answer: int, number: int) -
 async def _fastest(driver: TGIDriver, prompt: int, rounds: int) -> float:
     """Prefill: the time to the first token, the best of some rounds, since whatever disturbs can only add to it."""
     times = [await _answer(driver, prompt=prompt, answer=1, number=1000 * prompt + n) for n in range(rounds)]
-    return min(instants[1] - instants[0] for instants in times)
+    return min(instants[1] - instants[0] for instants in times if len(instants) > 1)  # else it ended at once
 
 
 async def _step(driver: TGIDriver, sequences: int, rounds: int) -> float:

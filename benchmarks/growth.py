@@ -1,8 +1,8 @@
 """Growth of the real kernel (E3): 250 to 2,000 agents at once, real processes, Postgres, Valkey and Celery.
 
-Every agent thinks and calculates twice, then answers, as ReAct does; the engine is simulated and takes its time. Measured are
-the CPU and the wall time per agent at each size, the smallest one before and after all others, and how much memory an agent
-takes that waits for the model: the growth of everything that runs here from 200 to 2,000 of them.
+Every agent thinks, calculates and answers, as ReAct does; the engine is simulated and takes its time. Measured are the CPU
+and the wall time per agent at each size, the smallest one before and after all others, and how much memory an agent takes
+that waits for the model: the growth of everything that runs here from 200 to 2,000 of them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from benchmarks.simulation.findings import Findings
 
 SLOTS: Final = 32
-STEPS: Final = 2  # of thought and tool; so five syscalls of an agent
+STEPS: Final = 1  # of thought and tool, and then an answer: three syscalls of an agent
 _HOLD_SECONDS: Final = 600
 _SETTLE_SECONDS: Final = 5.0
 _PATIENCE_SECONDS: Final = 900.0

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -33,7 +36,8 @@ def origin(*, command: str, clock: str) -> dict[str, object]:
 def line(run: dict[str, object]) -> str:
     """The origin of wall-clock figures as a line of a page."""
     return (
-        f"{run['day']}, {run['cores']} cores ({run['processor']}), load {run['load_before']} before the run. "
+        f"{run['day']}, {run['cores']} cores ({run['processor']}); before the run a load of {run['load_before']}, and "
+        f"{run['flush_ms']} ms for a flush to the disk. "
         f"Commit {run['commit']}, {run['python']}, `{run['command']}`."
     )
 
@@ -44,7 +48,21 @@ def _machine() -> dict[str, object]:
         "cores": os.cpu_count(),
         "processor": _processor(),
         "load_before": round(os.getloadavg()[0], 1),
+        "flush_ms": round(1000 * _flush_seconds(), 2),
     }
+
+
+def _flush_seconds() -> float:
+    """What a commit waits for, whatever database it is: the median of 50 flushes, where the servers have their data."""
+    took = []
+    with tempfile.TemporaryFile() as file:
+        for _ in range(50):
+            file.write(bytes(8192))
+            file.flush()
+            begun = time.perf_counter()
+            os.fdatasync(file.fileno())
+            took.append(time.perf_counter() - begun)
+    return median(took)
 
 
 def _processor() -> str:
