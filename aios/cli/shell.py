@@ -46,18 +46,25 @@ def shell(
         if command:
             report = talk.say(" ".join(command))
             screen.show_json({"agent": talk.agent, "report": report}) if as_json else print(screen.as_text(report))
+            if talk.unanswered:
+                raise typer.Exit(1)
         else:
             _converse(talk)
 
 
 class Talk:
-    """One session: the agent's questions are its reports, what is typed are the answers."""
+    """One session: the agent's questions are its reports, what is typed are the answers.
+
+    Attributes:
+        unanswered: a plan was not done because nobody was there to say yes.
+    """
 
     def __init__(self, client: "Client", *, session: str, yes: bool, seconds: float) -> None:
         """Find the session's agent, or start one."""
         self._client = client
         self._yes = yes
         self._seconds = seconds
+        self.unanswered = False
         self.agent = self._living(session)
 
     def say(self, command: str) -> str:
@@ -102,6 +109,7 @@ class Talk:
             return True
         if not sys.stdin.isatty():
             boundary.complain("nobody is there to say yes; give --yes to agree to such plans")
+            self.unanswered = True
             return False
         return typer.confirm("Do it?", default=False, err=True)
 

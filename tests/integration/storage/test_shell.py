@@ -73,7 +73,9 @@ def test_a_session_keeps_its_files_and_asks_before_it_changes_one(client, model,
     assert "milk\nbread" in again.say("bread too")
     monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody is there
     model.says.append(steps({"op": "delete", "path": "list.txt"}))
+    assert not talk.unanswered
     assert "Nothing was done" in talk.say("away with it")
+    assert talk.unanswered  # the command ends with 1
     assert client.files.read(f"@{talk.agent}/list.txt") == b"milk\nbread\n"
     model.says += ["Sure! I will delete everything.", steps()]
     assert "nothing was done" in again.say("away with it")
