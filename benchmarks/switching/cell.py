@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _SUBJECTS = ("river", "clockmaker", "storm", "library", "fox", "railway", "garden", "ship")
 _INEXACT_SEED = 900
-_PAUSE_SECONDS = {"simulated": (0.05, 0.25), "llama": (0.6, 2.0)}  # seconds between two looks whether one more is due
+_PAUSE_SECONDS = {"simulated": (0.03, 0.15), "llama": (0.4, 1.5)}  # seconds between two looks whether one more is due
 
 
 @dataclass(frozen=True)
