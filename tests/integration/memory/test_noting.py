@@ -183,6 +183,7 @@ def test_fault_32_a_namespace_that_nothing_grants_is_denied_before_anything_is_j
             agent.memory.read("b", namespace="agent/00000000-0000-7000-8000-000000000001"),
             agent.memory.note("x", namespace="tenant/other"),
             agent.llm.chat("x", recall=Recall(namespaces=("group/strangers",))),
+            agent.llm.chat("x", remember=Remember(namespace="tenant/other")),
         ):
             try:
                 await request
@@ -193,5 +194,5 @@ def test_fault_32_a_namespace_that_nothing_grants_is_denied_before_anything_is_j
     from aios.errors import AiosError
 
     one = world(p)
-    assert run(one) == ["DeniedError"] * 4
+    assert run(one) == ["DeniedError"] * 5
     assert rows(one, "SELECT count(*) FROM syscalls") == [(0,)]
