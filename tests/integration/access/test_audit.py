@@ -165,7 +165,8 @@ def writes_and_changes_nothing(url):
             "DROP TABLE agents",
             "UPDATE alembic_version SET version_num = '0'",
         ):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            # By its rights: the trigger, which refuses with the same code, says that the table only grows.
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied|must be owner"):
                 connection.execute(statement)
 
 
