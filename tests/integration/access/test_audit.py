@@ -166,7 +166,7 @@ def writes_and_changes_nothing(url):
             "UPDATE alembic_version SET version_num = '0'",
         ):
             # By its rights: the trigger, which refuses with the same code, says that the table only grows.
-            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied|must be owner"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"permission denied|must be owner"):
                 connection.execute(statement)
 
 
