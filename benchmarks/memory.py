@@ -49,14 +49,14 @@ class Plan:
     def of(cls, *, quick: bool) -> Plan:
         """Half a minute, or a few."""
         if quick:
-            return cls(Shape(20_000, 2_000, 100), (1,), 400, 5_000, 60)
+            return cls(Shape(20_000, 2_000, 100), (1,), 400, 20_000, 60)
         return cls(Shape(60_000, 4_000, 200), tuple(range(1, 11)), 1_500, 100_000, 200)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run it; code 1 if a bound does not hold."""
     parser = argparse.ArgumentParser(prog="aios bench memory", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="5,000 notes and short traces instead of 100,000")
+    parser.add_argument("--quick", action="store_true", help="20,000 notes and short traces instead of 100,000")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--markdown", type=Path, metavar="PAGE", help="write the tables between the page's marks")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="where rows and findings go")
