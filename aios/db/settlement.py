@@ -86,7 +86,7 @@ _SETTLE = _settling(f"""
         FROM request WHERE a.id = :agent_id AND (request.pending = 0 OR :tokens > 0)
         RETURNING 1
     )
-    SELECT {_FOLLOWS} FROM request, settled
+    SELECT {_FOLLOWS}, CASE WHEN :lazy THEN set_config('synchronous_commit', 'off', true) END FROM request, settled
     """)  # noqa: S608  # fragments of ours; values are bound
 
 # The same, and the agent that this wakes is claimed for a drive here and now (`agents.claim` in this very statement).
@@ -111,6 +111,9 @@ _SETTLE_AND_TAKE = _settling(f"""
                'message', CAST(:messages AS jsonb) -> -1, 'usage', settled.usage, 'core', settled.core) END AS answer
     FROM settled, request LEFT JOIN driven ON true
     """)  # noqa: S608  # fragments of ours; values are bound
+
+
+_FLUSH = Hot(text("SELECT pg_logical_emit_message(true, 'aios', '')"))
 
 
 class Link(NamedTuple):
@@ -175,6 +178,7 @@ def settle(
     message: JsonObject | None = None,
     tokens: int = 0,
     taker: Taker | None = None,
+    lazy: bool = False,
 ) -> Settled | None:
     """End a syscall in a state; None when it is not as expected (`expected`, `token`) and nothing may be written.
 
@@ -193,6 +197,7 @@ def settle(
         message: llm: the reply, which is added to that.
         tokens: llm: what its agent is charged.
         taker: who drives the agent that this wakes; None: whoever claims it.
+        lazy: the disk is not waited for: who asks for that calls `flush`, and settles again should that fail.
     """
     values = {
         "id": id,
@@ -208,6 +213,7 @@ def settle(
         "context": link(prompt or ROOT, message) if message is not None else None,
         "messages": [message] if message is not None else None,
         "tokens": tokens,
+        "lazy": lazy,
     }
     row = _SETTLE.first(tx, values) if taker is None else _SETTLE_AND_TAKE.first(tx, values | taker._asdict())
     if row is None:
@@ -215,6 +221,11 @@ def settle(
     rest = tuple(Link(pool, op, UUID(link), *more) for pool, op, link, *more in row["rest"] or [])
     taken = None if taker is None or row["epoch"] is None else _taken(row, taker, values)
     return Settled(row["pending"] == 0, rest, taken=taken)
+
+
+def flush(tx: Transaction) -> None:
+    """Wait until all that was committed before, by whomever, is on the disk: a commit of its own, with nothing in it."""
+    _FLUSH.first(tx, {})
 
 
 def _taken(row: Mapping[str, Any], taker: Taker, values: JsonObject) -> Taken:

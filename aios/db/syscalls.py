@@ -99,7 +99,9 @@ def claim(tx: Transaction, syscall: UUID, *, token: UUID, incarnation: UUID) -> 
     )
 
 
-def complete(tx: Transaction, call: Claimed, outcome: Outcome, *, taker: Taker | None = None) -> Settled | None:
+def complete(
+    tx: Transaction, call: Claimed, outcome: Outcome, *, taker: Taker | None = None, lazy: bool = False
+) -> Settled | None:
     """Record a result, once; None when the claim is no longer ours and nothing may be written.
 
     Args:
@@ -107,6 +109,7 @@ def complete(tx: Transaction, call: Claimed, outcome: Outcome, *, taker: Taker |
         call: the claim.
         outcome: what came of it.
         taker: who drives the agent that this wakes; None: whoever claims it.
+        lazy: as in `settle`.
     """
     result = outcome.effect(tx) if outcome.effect else outcome.result
     usage: JsonObject | None = outcome.usage.__dict__ if outcome.usage else None
@@ -123,6 +126,7 @@ def complete(tx: Transaction, call: Claimed, outcome: Outcome, *, taker: Taker |
         message=outcome.message,
         tokens=outcome.usage.total if outcome.usage else 0,
         taker=taker,
+        lazy=lazy,
     )
 
 

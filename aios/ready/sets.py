@@ -95,10 +95,6 @@ class ReadySets:
         ids = [id_ for _, id_ in held]
         return list(self._run("hold", {"held": ids, "lease_ms": int(lease_seconds * 1000)})) if ids else []
 
-    def confirm(self, id_: str, *, lease_seconds: float) -> bool:
-        """Whether a granted syscall may start now: its grant holds, or there is room, and its key was not told to wait."""
-        return not self._run("hold", {"held": [id_], "lease_ms": int(lease_seconds * 1000), "start": True})
-
     @contextmanager
     def confirming(self, id_: str, *, lease_seconds: float) -> Iterator[Callable[[], bool]]:
         """Ask whether a granted syscall may start now: its grant holds, or there is room, and its key was not told to wait.

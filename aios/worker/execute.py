@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import random
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aios.access.gate import Gate, Parked, tell_denied
-from aios.db import approvals, recovery, syscalls
+from aios.db import approvals, recovery, settlement, syscalls
 from aios.db.settlement import Link, Settled
 from aios.dispatch import agent_bell, chain_bell
 from aios.errors import (
     AiosError,
     BrokerUnavailable,
+    DatabaseUnavailable,
     DeniedError,
     EngineOverloaded,
     FinalError,
@@ -31,7 +32,7 @@ from aios.ready import Done
 from aios.worker.patience import patiently
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from uuid import UUID
 
     from aios.db.agents import Taker
@@ -75,16 +76,21 @@ class Execution:
             Ignored: there was nothing to do, or it did not end well: the chain stops here.
         """
         token = new_token()
-        with self.incarnation.holding(token):
+        with self.incarnation.holding(token), self._confirming(syscall, pool) as confirmed:
             call = patiently(lambda: self._claim(syscall, pool, token), what=f"{pool} {syscall}")
             self.incarnation.hold(call)
             begun = time.monotonic()
-            outcome = self._perform(call)
+            outcome = self._perform(call, confirmed)
+            lazy = self.drive is None and isinstance(outcome, Outcome) and outcome.effect is None
             with self.incarnation.driving(call.agent_id):  # the agent may be claimed with its answer
-                settled = self._end(call, outcome)
+                settled = self._end(call, outcome, lazy=lazy)
                 done = _done(call, outcome, time.monotonic() - begun)
                 add = self._following(call, settled, chained=chained)
-        self.dispatch.ring(done=[done], add=add)
+            self.dispatch.ring(done=[done], add=add)
+            if lazy and settled is not None:
+                self._flush(call, outcome, chained=chained)
+        if settled is not None and isinstance(outcome, Outcome) and outcome.after is not None:
+            outcome.after()
         self._leave_if_stuck(call.pool)
         if settled is None or (chained and not settled.rest):
             raise Ignored
@@ -108,10 +114,10 @@ class Execution:
             self.dispatch.ring(done=[(pool, str(syscall))])
         raise Ignored
 
-    def _perform(self, call: Claimed) -> Outcome | AiosError | Parked:
+    def _perform(self, call: Claimed, confirmed: Callable[[], bool]) -> Outcome | AiosError | Parked:
         if not call.valid():  # this process was stopped since: by now it may be somebody else's
             raise Ignored
-        if not self._confirmed(call):
+        if not confirmed():
             return Preempted(call.pool, 0)
         try:
             passed = Gate(self.database, self.settings.access).admit(call)
@@ -124,38 +130,50 @@ class Execution:
             log.exception("%s.%s %s raised", call.pool, call.op, call.id)
             return FinalError(f"{type(error).__name__}: {error}")
 
-    def _confirmed(self, call: Claimed) -> bool:
-        """Whether its grant still holds: a message may have been under way for longer than that."""
-        if call.pool not in _CONFIRMED:
-            return True
-        try:
-            return self.dispatch.ready.confirm(str(call.id), lease_seconds=self.settings.worker.lease_seconds)
-        except BrokerUnavailable:  # nobody else is granted anything either
-            return True
+    @contextmanager
+    def _confirming(self, syscall: UUID, pool: str) -> Iterator[Callable[[], bool]]:
+        """Ask, while it is claimed, whether its grant still holds: its message may have been under way for longer than that."""
+        if pool not in _CONFIRMED:
+            yield lambda: True
+            return
+        with self.dispatch.ready.confirming(str(syscall), lease_seconds=self.settings.worker.lease_seconds) as answer:
 
-    def _end(self, call: Claimed, outcome: Outcome | AiosError | Parked) -> Settled | None:
+            def confirmed() -> bool:
+                try:
+                    return answer()
+                except BrokerUnavailable:  # nobody else is granted anything either
+                    return True
+
+            yield confirmed
+
+    def _end(self, call: Claimed, outcome: Outcome | AiosError | Parked, *, lazy: bool = False) -> Settled | None:
         """Write the outcome, however long Postgres takes: a finished answer is not dropped, and nobody can take it over."""
         what = f"{call.pool}.{call.op} {call.id}"
         try:
-            settled = patiently(lambda: self._write(call, outcome), what=what)
+            return patiently(lambda: self._write(call, outcome, lazy=lazy), what=what)
         except AiosError as error:  # the effect itself was refused
             refused = error
         except Exception as error:
             log.exception("%s: its effect raised", what)
             refused = FinalError(f"{type(error).__name__}: {error}")
-        else:
-            if settled is not None and isinstance(outcome, Outcome) and outcome.after is not None:
-                outcome.after()
-            return settled
         return patiently(lambda: self._write(call, refused), what=what)
 
-    def _write(self, call: Claimed, outcome: Outcome | AiosError | Parked) -> Settled | None:
+    def _flush(self, call: Claimed, outcome: Outcome | AiosError | Parked, *, chained: bool) -> None:
+        """Wait for the disk while what follows is under way; what a crash of Postgres undid meanwhile is written again."""
+        try:
+            with self.database.statement() as tx:
+                settlement.flush(tx)
+        except DatabaseUnavailable:
+            settled = self._end(call, outcome)
+            self.dispatch.ring(add=self._following(call, settled, chained=chained))
+
+    def _write(self, call: Claimed, outcome: Outcome | AiosError | Parked, *, lazy: bool = False) -> Settled | None:
         effect = isinstance(outcome, Outcome) and outcome.effect is not None
         whole = effect or isinstance(outcome, DeniedError)  # which the audit log is told of
         taker = self.drive.taker() if self.drive else None
         try:
             with self.database.transaction() if whole else self.database.statement() as tx:
-                settled = self._settle(tx, call, outcome, taker)
+                settled = self._settle(tx, call, outcome, taker, lazy=lazy)
                 if settled is None:
                     raise _NotMine
         except _NotMine:  # with all effects rolled back
@@ -171,10 +189,16 @@ class Execution:
         return None
 
     def _settle(
-        self, tx: Transaction, call: Claimed, outcome: Outcome | AiosError | Parked, taker: Taker | None
+        self,
+        tx: Transaction,
+        call: Claimed,
+        outcome: Outcome | AiosError | Parked,
+        taker: Taker | None,
+        *,
+        lazy: bool,
     ) -> Settled | None:
         if isinstance(outcome, Outcome):
-            return syscalls.complete(tx, call, outcome, taker=taker)
+            return syscalls.complete(tx, call, outcome, taker=taker, lazy=lazy)
         if isinstance(outcome, Parked):  # a human must be asked first: nothing of this process is held meanwhile
             return Settled(agent_woken=False) if approvals.park(tx, outcome.row) else None
         verdict = decide(

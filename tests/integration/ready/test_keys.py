@@ -70,17 +70,22 @@ def test_the_first_that_no_limit_holds_back_is_granted_and_no_limit_is_passed(re
         assert granted == expected
 
 
+def confirm(ready, id_):
+    with ready.confirming(id_, lease_seconds=60) as answer:
+        return answer()
+
+
 def test_a_key_that_was_told_to_wait_makes_no_call_for_so_long_and_others_do(ready):
     ready.limit({"llm": 10})
     begun = time.monotonic()
     granted = ready.turn(add=[bell(1, key="llm:a"), bell(3, key="llm:a")])
     assert ids(granted) == ["0001", "0003"]
-    assert ready.confirm("0003", lease_seconds=60)
+    assert confirm(ready, "0003")
     assert ids(ready.turn(done=[Done("llm", "0001", pause_seconds=0.4)], add=[bell(2, key="llm:a")])) == []
     assert ids(ready.turn(add=[bell(4, key="llm:b")])) == ["0004"]
-    assert not ready.confirm("0003", lease_seconds=60)
+    assert not confirm(ready, "0003")
     assert ready.renew([("llm", "0003")], lease_seconds=60) == []
-    assert ready.confirm("0004", lease_seconds=60)
+    assert confirm(ready, "0004")
     while not (late := ids(ready.turn())):
         time.sleep(0.01)
     assert late == ["0002"]
@@ -111,7 +116,7 @@ def test_a_grant_is_confirmed_while_it_holds_or_there_is_room_and_never_beyond_t
     ready._lease_ms = 20
     ready.limit({"llm": 1})
     ready.turn(add=[bell(1)])
-    assert ready.confirm("0001", lease_seconds=60)
+    assert confirm(ready, "0001")
     time.sleep(0.04)
     assert ids(ready.turn(keys=["llm"])) == []  # it was renewed for a minute
     ready.renew([("llm", "0001")], lease_seconds=0.01)
@@ -119,11 +124,11 @@ def test_a_grant_is_confirmed_while_it_holds_or_there_is_room_and_never_beyond_t
     time.sleep(0.03)
     (late,) = ids(ready.turn(add=[bell(2, priority=0)], keys=["llm"]))
     assert late == "0002"
-    assert not ready.confirm("0001", lease_seconds=60)
+    assert not confirm(ready, "0001")
     assert ready.depth(["llm"]) == {"llm": (1, 1)}
     ready.turn(done=[Done("llm", "0002")])
-    assert ready.confirm("0001", lease_seconds=60)
-    assert ready.confirm("a later link of a chain", lease_seconds=60)
+    assert confirm(ready, "0001")
+    assert confirm(ready, "a later link of a chain")
 
 
 def test_who_is_better_is_asked_with_the_service_of_the_slice_counted(ready):
@@ -187,3 +192,14 @@ def test_what_leaves_a_key_within_a_pool_makes_room_in_the_pool_and_never_beyond
     assert ids(ready.turn(add=[bell(n, key="tool:a", root=str(n)) for n in range(4)])) == ["0000"]
     assert ids(ready.turn(done=[Done("tool:a", "0003")])) == []
     assert ids(ready.turn(done=[Done("tool:a", "0000")])) == ["0001"]
+
+
+def test_a_confirmation_that_nobody_reads_and_one_that_a_redis_without_scripts_gets(ready):
+    ready.limit({"llm": 1})
+    ready.turn(add=[bell(1), bell(2)])
+    with ready.confirming("0001", lease_seconds=60):
+        pass  # its claim failed
+    assert confirm(ready, "0001")
+    ready._redis.script_flush()
+    assert confirm(ready, "0001")
+    assert not confirm(ready, "0002")

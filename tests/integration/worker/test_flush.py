@@ -1,0 +1,76 @@
+"""What follows a result is rung while the disk writes; a result that a crash of Postgres undid meanwhile is written again."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from aios.db import settlement
+from aios.errors import DatabaseUnavailable
+from aios.kernel.plan import ToolInfo
+from aios.kernel.ports import Outcome
+from aios.kernel.program import program
+from tests.integration.worker.world import World
+
+CALLS = []
+
+
+@program(tools=["plain"])
+async def adding(agent, task):
+    return [await agent.tool.call("plain", x=n) for n in range(task)]
+
+
+class Tool:
+    def perform(self, call):
+        CALLS.append(call.payload["arguments"]["x"])
+        return Outcome(result=CALLS[-1])
+
+    def cancel(self, syscall):
+        pass
+
+
+@pytest.fixture
+def world(database_url, redis_url):
+    CALLS.clear()
+    tools = {"plain": ToolInfo("plain")}
+    world = World(database_url, redis_url, programs={"adding": adding}, executors={"tool": Tool()}, tools=tools)
+    yield world
+    world.close()
+
+
+def undo(tx, agent):
+    """Leave the agent as it was before its last result: what a crash of Postgres does to a commit that was not flushed."""
+    last = "(SELECT id FROM syscalls WHERE agent_id = :id ORDER BY finished_at DESC LIMIT 1)"
+    pending = f"UPDATE requests SET pending = 1 WHERE id = (SELECT request_id FROM syscalls WHERE id = {last})"
+    tx.execute(text(pending), {"id": agent})
+    tx.execute(text(f"UPDATE syscalls SET state = 'running', result = NULL WHERE id = {last}"), {"id": agent})
+    waiting = "UPDATE agents SET state = 'waiting', runnable = false, wakes = wakes - 1 WHERE id = :id"
+    tx.execute(text(waiting), {"id": agent})
+
+
+def test_a_result_that_postgres_lost_is_written_again_and_not_made_again(world, monkeypatch):
+    agent = world.client.submit("adding", 3)
+    flush, crashes = settlement.flush, []
+
+    def crash(tx):
+        if len(crashes) < 2:
+            crashes.append(tx)
+            undo(tx, agent)
+            raise DatabaseUnavailable("here", "it crashed")
+        flush(tx)
+
+    monkeypatch.setattr(settlement, "flush", crash)
+    world.run()
+    assert len(crashes) == 2
+    assert world.client.result(agent, timeout=5).value == [0, 1, 2] == CALLS
+
+
+def test_a_flush_takes_along_what_was_committed_without_one(world):
+    world.client.submit("adding", 1)
+    with world.database.transaction(durable=False) as tx:
+        tx.execute(text("UPDATE agents SET steps = steps + 1"))
+    with world.database.statement() as tx:
+        written = tx.execute(text("SELECT pg_current_wal_insert_lsn()")).scalar()
+        settlement.flush(tx)
+        on_disk = text("SELECT pg_current_wal_flush_lsn() >= CAST(:written AS pg_lsn)")
+        assert tx.execute(on_disk, {"written": written}).scalar()
