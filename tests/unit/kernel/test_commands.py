@@ -50,6 +50,7 @@ def test_only_what_changes_no_file_goes_unasked():
         said({"op": ["delete"], "path": "a"}),
         said({"op": "delete"}),
         said({"op": "delete", "path": "a", "everything": True}),
+        said({"op": "delete", "path": "a", "content": "a field of another operation"}),
         said({"op": "delete", "path": 3}),
         said({"op": "delete", "path": None}),
         said({"op": "delete", "path": ""}),
