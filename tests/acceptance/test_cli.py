@@ -1,8 +1,10 @@
-"""The command line as a user has it: a system of real processes brought up, used, misused and brought down."""
+"""The command line as a user has it: a system of real processes brought up, used, misused and brought down.
+
+Most commands run in this process: each process of its own would take a second of CPU to load the same libraries.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import resource
@@ -10,14 +12,14 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from aios.db import workers
 from aios.sdk.client import Client
+from tests.cli import Answer, aios
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,16 +48,7 @@ PROGRAMS = {
 }
 
 
-@dataclass(frozen=True)
-class Answer:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        assert self.code in (0, 1), self.err
-        return json.loads(self.out)
+__all__ = ["aios"]
 
 
 class Cli:
@@ -124,6 +117,14 @@ def cli(tmp_path_factory) -> Iterator[Cli]:
     assert cli("status", "--json").json["processes"] == []
 
 
+@pytest.fixture
+def here(cli, aios, monkeypatch) -> Callable[..., Answer]:
+    """`aios ...` in this process, on the same system."""
+    for name in ("AIOS_DATA_DIR", "AIOS_AGENTS_PATH", "AIOS_EMBEDDER"):
+        monkeypatch.setenv(name, cli.env[name])
+    return aios
+
+
 def test_a_program_is_run_to_its_result(cli) -> None:
     answer = cli("run", "echo", "Say hello.")
     assert answer.code == 0, answer.err
@@ -131,22 +132,22 @@ def test_a_program_is_run_to_its_result(cli) -> None:
     assert re.fullmatch(r"agent [0-9a-f-]{36}\n", answer.err)
 
 
-def test_submit_prints_an_id_that_result_takes(cli) -> None:
+def test_submit_prints_an_id_that_result_takes(cli, here) -> None:
     agent = cli("submit", "echo", "-", "--priority", "1", stdin="from standard input").out.strip()
-    answer = cli("result", agent, "--timeout", "30", "--json")
+    answer = here("result", agent, "--timeout", "30", "--json")
     assert answer.code == 0
     assert answer.json.keys() == {"id", "state", "result", "error"}
     assert (answer.json["id"], answer.json["state"], answer.json["error"]) == (agent, "done", None)
     assert answer.json["result"]
 
 
-def test_ps_and_show_keep_to_the_shapes_that_scripts_rely_on(cli) -> None:
+def test_ps_and_show_keep_to_the_shapes_that_scripts_rely_on(cli, here) -> None:
     agent = cli.submit("echo", "hello")
-    cli("result", agent)
-    newest = cli("ps", "--json").json[0]
+    here("result", agent)
+    newest = here("ps", "--json").json[0]
     assert newest.keys() == {"id", "program", "state", "priority", "created_at"}
     assert (newest["id"], newest["program"], newest["state"], newest["priority"]) == (agent, "echo", "done", 5)
-    shown = cli("show", "last", "--json").json
+    shown = here("show", "last", "--json").json
     assert shown.keys() == {"agent", "syscalls"}
     assert (shown["agent"]["id"], shown["agent"]["task"]) == (agent, "hello")
     (call,) = shown["syscalls"]
@@ -154,8 +155,8 @@ def test_ps_and_show_keep_to_the_shapes_that_scripts_rely_on(cli) -> None:
     assert (call["seq"], call["kind"], call["op"], call["state"], call["attempt"]) == ("1", "llm", "chat", "done", 1)
     assert call["waiting_ms"] >= 0
     assert call["running_ms"] > 0
-    assert re.search(rf"^{agent} +echo +done +5 ", cli("ps").out, re.MULTILINE)
-    table = cli("show", agent).out
+    assert re.search(rf"^{agent} +echo +done +5 ", here("ps").out, re.MULTILINE)
+    table = here("show", agent).out
     assert re.search(r"^1 +llm\.chat +done +1 +\d", table, re.MULTILINE)
     assert re.search(r"^in all +1 syscalls, waiting .*, running ", table, re.MULTILINE)
 
@@ -166,8 +167,8 @@ def test_an_unknown_program_is_one_clear_line_and_code_2(cli) -> None:
     assert answer.err == "aios: unknown program 'ecko'; did you mean 'echo'?\n"
 
 
-def test_status_names_processes_urls_and_the_data_directory(cli) -> None:
-    status = cli("status", "--json").json
+def test_status_names_processes_urls_and_the_data_directory(cli, here) -> None:
+    status = here("status", "--json").json
     assert status.keys() == {"processes", "urls", "data_dir"}
     assert status["data_dir"] == str(cli.data_dir)
     assert {p["pool"] for p in status["processes"]} >= {"agent", "llm", "memory", "storage", "tool", "system"}
@@ -175,53 +176,53 @@ def test_status_names_processes_urls_and_the_data_directory(cli) -> None:
     assert status["urls"].keys() == {"database", "database_owner", "redis", "engine"}
 
 
-def test_logs_give_what_the_result_says(cli) -> None:
+def test_logs_give_what_the_result_says(cli, here) -> None:
     agent = cli.submit("echo", "hello")
-    followed = cli("logs", "-f", agent)
+    followed = here("logs", "-f", agent)
     assert followed.code == 0
-    text = cli("result", agent).out
+    text = here("result", agent).out
     assert followed.out == f"--- 1 llm.chat\n{text}"
-    assert cli("logs", agent[-12:]).out == followed.out
+    assert here("logs", agent[-12:]).out == followed.out
 
 
-def test_a_programs_own_error_is_told_with_code_1(cli) -> None:
+def test_a_programs_own_error_is_told_with_code_1(cli, here) -> None:
     answer = cli("run", "breaks", "x")
     assert (answer.code, answer.out) == (1, "")
     assert "failed: ProgramFailed: ValueError: it broke on purpose" in answer.err
-    failed = cli("result", "last", "--json")
+    failed = here("result", "last", "--json")
     assert (failed.code, failed.json["state"], failed.json["result"]) == (1, "failed", None)
     assert failed.json["error"]["args"][:2] == ["ValueError", "it broke on purpose"]
-    assert cli("retry", "last").code == 0
-    assert cli("result", "last").code == 1
+    assert here("retry", "last").code == 0
+    assert here("result", "last").code == 1
 
 
-def test_a_spoilt_program_is_listed_with_its_error_and_harms_no_other(cli) -> None:
-    rows = {row["name"]: row for row in cli("programs", "--json").json}
+def test_a_spoilt_program_is_listed_with_its_error_and_harms_no_other(here) -> None:
+    rows = {row["name"]: row for row in here("programs", "--json").json}
     assert rows.keys() >= {"echo", "asks", "sleeps", "breaks", "spoilt"}
     assert "SyntaxError" in rows["spoilt"]["error"]
     assert rows["echo"]["error"] is None
-    assert re.search(r"^spoilt .*ERROR: SyntaxError", cli("programs").out, re.MULTILINE)
-    assert {row["name"] for row in cli("programs", "--tools", "--json").json} >= {"calculator", "clock"}
+    assert re.search(r"^spoilt .*ERROR: SyntaxError", here("programs").out, re.MULTILINE)
+    assert {row["name"] for row in here("programs", "--tools", "--json").json} >= {"calculator", "clock"}
 
 
-def test_an_agents_question_is_answered(cli) -> None:
+def test_an_agents_question_is_answered(cli, here) -> None:
     agent = cli.submit("asks")
     cli.until(lambda client: client.get(agent)["state"] == "waiting")
-    (question,) = (row for row in cli("questions", "--json").json if row["agent_id"] == agent)
+    (question,) = (row for row in here("questions", "--json").json if row["agent_id"] == agent)
     assert (question["question"], question["choices"]) == ("Which?", ["left", "right"])
-    assert cli("answer", agent, "up").code == 2
-    assert cli("answer", agent, "left").code == 0
-    assert cli("result", agent, "--json").json["result"] == {"answer": "left"}
+    assert here("answer", agent, "up").code == 2
+    assert here("answer", agent, "left").code == 0
+    assert here("result", agent, "--json").json["result"] == {"answer": "left"}
 
 
-def test_a_killed_agent_is_cancelled(cli) -> None:
+def test_a_killed_agent_is_cancelled(cli, here) -> None:
     agent = cli.submit("sleeps")
-    assert cli("kill", agent).out == f"{agent}\n"
-    assert cli("result", agent, "--json").json["state"] == "cancelled"
-    assert cli("kill", agent).code == 2
+    assert here("kill", agent).out == f"{agent}\n"
+    assert here("result", agent, "--json").json["state"] == "cancelled"
+    assert here("kill", agent).code == 2
 
 
-def test_who_stops_waiting_leaves_the_agent_running(cli) -> None:
+def test_who_stops_waiting_leaves_the_agent_running(cli, here) -> None:
     watching = cli.start("run", "sleeps", "x")
     assert watching.stderr is not None
     agent = watching.stderr.readline().split()[1]
@@ -230,9 +231,9 @@ def test_who_stops_waiting_leaves_the_agent_running(cli) -> None:
     _, said = watching.communicate(timeout=20)
     assert watching.returncode == 130
     assert f"agent {agent} goes on; see `aios logs -f {agent}`" in said
-    looked = cli("result", agent, "--timeout", "0", "--json")
+    looked = here("result", agent, "--timeout", "0", "--json")
     assert (looked.code, looked.json["state"]) == (1, "waiting")
-    cli("kill", agent)
+    here("kill", agent)
 
 
 def test_a_further_worker_serves_and_leaves(cli) -> None:
@@ -245,8 +246,8 @@ def test_a_further_worker_serves_and_leaves(cli) -> None:
     assert worker.returncode == 0
 
 
-def test_the_doctor_names_the_spoilt_program_and_nothing_else(cli) -> None:
-    answer = cli("doctor", "--json")
+def test_the_doctor_names_the_spoilt_program_and_nothing_else(here) -> None:
+    answer = here("doctor", "--json")
     wrong = [check["name"] for check in answer.json["checks"] if check["state"] != "ok"]
     assert (answer.code, answer.json["ok"], wrong) == (1, False, ["programs"])
     assert "aios programs" in answer.json["checks"][-3]["remedy"]
@@ -261,9 +262,9 @@ def test_help_is_quick_as_it_loads_none_of_the_heavy_libraries(cli) -> None:
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 0.6  # CPU: a busy machine does not count
 
 
-def test_two_systems_side_by_side_know_nothing_of_each_other(cli, tmp_path) -> None:
-    assert cli("status", "--json", "--data-dir", str(tmp_path)).json["processes"] == []
-    answer = cli("ps", "--data-dir", str(tmp_path))
+def test_two_systems_side_by_side_know_nothing_of_each_other(cli, here, tmp_path) -> None:
+    assert here("status", "--json", "--data-dir", str(tmp_path)).json["processes"] == []
+    answer = here("ps", "--data-dir", str(tmp_path))
     assert (answer.code, answer.err) == (
         1,
         "aios: no database is configured; run `aios up`, or set AIOS_DATABASE_URL\n",

@@ -132,6 +132,26 @@ def test_a_database_of_a_newer_version_is_left_alone(aios, system) -> None:
         assert re.search(r"at migration '9999', this version needs '\d+'; install the newer AIOS", ahead.err)
 
 
+FULL = """
+    CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION 'could not extend file "base/1/2": No space left on device' USING ERRCODE = 'disk_full';
+    END $$;
+    CREATE TRIGGER full_disk BEFORE INSERT ON agents FOR EACH STATEMENT EXECUTE FUNCTION full_disk()
+"""
+
+
+def test_a_full_disk_is_one_clear_line_and_then_work_goes_on(aios, system) -> None:
+    with system.transaction() as tx:
+        tx.exec_driver_sql(FULL)
+    full = aios("submit", "echo", "x")
+    assert (full.code, full.out, full.err.count("\n")) == (1, "", 1)
+    assert "No space left on device" in full.err
+    with system.transaction() as tx:
+        tx.exec_driver_sql("DROP TRIGGER full_disk ON agents")
+    assert aios("submit", "echo", "x").code == 0
+    assert len(aios("ps", "--json").json) == 1
+
+
 def test_tables_that_differ_from_the_code_are_told(aios, system) -> None:
     with system.transaction() as tx:
         tx.exec_driver_sql("ALTER TABLE agents ADD COLUMN stray integer")
