@@ -94,6 +94,12 @@ def test_fault_21_files_of_several_folders_are_loaded_under_names_of_their_own(t
     assert registry.call("one", {}, agent_id=uuid4(), seconds=5) == 1
     assert registry.call("two", {}, agent_id=uuid4(), seconds=5) == 2
     assert "mine" not in sys.modules
+    own = [
+        module
+        for module in list(sys.modules.values())
+        if str(getattr(module, "__file__", "")).startswith(str(tmp_path))
+    ]
+    assert len(own) == 2  # the one did not take the other's place
     assert sys.path == before
 
 
