@@ -77,16 +77,16 @@ def _strike(system: System, struck: Sequence[Fault], *, random: Random, tally: T
 
 
 def _hit(system: System, fault: Fault, *, random: Random) -> Hit:
-    system.pause(random.uniform(0.2, 4.0))
+    system.pause(random.uniform(0.2, system.longest_pause))
     return fault(system, random)
 
 
-def provoke(system: System, *, random: Random, tally: Tally) -> None:
+def provoke(system: System, *, random: Random, tally: Tally, agents: int = AGENTS) -> None:
     """See to it that a stale write was refused: a tool is not always under way when it is to be frozen."""
     for _ in range(3):
         if system.counters()["fenced"]:
             return
-        print(strike(system, (faults.tool_frozen,), random=random, tally=tally))
+        print(strike(system, (faults.tool_frozen,), random=random, tally=tally, agents=agents))
 
 
 def check_tally(system: System, tally: Tally, *, stale: bool = True) -> dict[str, int]:

@@ -48,7 +48,7 @@ FLEET = (
     Node("agent-2", "agent", (*THREADS, "4")),
     Node("llm-1", "llm", (*THREADS, "4")),
     Node("llm-2", "llm", (*THREADS, "4")),
-    Node("effects-1", "memory,storage", (*THREADS, "4")),
+    Node("effects-1", "memory,storage,system", (*THREADS, "4")),
     Node("tool-1", "tool", (*PREFORK, "2")),
 )
 """Two of what matters most, one of the rest: as many processes as two cores bear."""
@@ -86,6 +86,7 @@ class System:
         self.units: dict[str, Unit] = {}
         self.down: set[str] = set()
         self.longest_outage = 12.0
+        self.longest_pause = 4.0
         self.restarts = 0
         self._client: Client | None = None
 
