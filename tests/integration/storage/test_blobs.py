@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
@@ -159,6 +160,20 @@ def test_writers_and_sweepers_at_once_lose_no_content(database, outside):
         for thread in sweepers:
             thread.join()
     assert errors == []
+
+
+def test_an_object_is_never_half_there(tmp_path, monkeypatch):
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    objects = FsspecObjects(f"file://{tmp_path}/objects")
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", full)
+        with pytest.raises(StoreUnavailable, match="No space left"):
+            objects.put(name_of(b"whole"), b"whole")
+    assert not objects.has(name_of(b"whole"))
+    objects.put(name_of(b"whole"), b"whole")
+    assert objects.get(name_of(b"whole")) == b"whole"
 
 
 def test_what_a_killed_put_left_behind_is_found_too(database, tmp_path):
