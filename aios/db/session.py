@@ -61,6 +61,7 @@ class Database:
                     self._url,
                     isolation_level="AUTOCOMMIT",  # the hot path is single statements; a transaction says that it is one
                     pool_size=self._pool_size,
+                    pool_use_lifo=True,  # one that has planned the statements of the hot path, rather than one that has not
                     max_overflow=0,
                     pool_timeout=10,
                     pool_pre_ping=False,

@@ -96,13 +96,13 @@ class ReadySets:
         return list(self._run("hold", {"held": ids, "lease_ms": int(lease_seconds * 1000)})) if ids else []
 
     @contextmanager
-    def confirming(self, id_: str, *, lease_seconds: float) -> Iterator[Callable[[], bool]]:
+    def confirming(self, id_: str) -> Iterator[Callable[[], bool]]:
         """Ask whether a granted syscall may start now: its grant holds, or there is room, and its key was not told to wait.
 
         Gives what waits for the answer, so that the claim can be made meanwhile. It raises `BrokerUnavailable` if Redis
-        does not answer.
+        does not answer. Until it is renewed, the grant holds no longer than one that was not claimed.
         """
-        order = {"held": [id_], "lease_ms": int(lease_seconds * 1000), "start": True}
+        order = {"held": [id_], "lease_ms": self._lease_ms, "start": True}
         asked = Asked(self._scripts["hold"], keys=[_PREFIX], args=[json.dumps(order)])
 
         def answer() -> bool:

@@ -136,7 +136,7 @@ class Execution:
         if pool not in _CONFIRMED:
             yield lambda: True
             return
-        with self.dispatch.ready.confirming(str(syscall), lease_seconds=self.settings.worker.lease_seconds) as answer:
+        with self.dispatch.ready.confirming(str(syscall)) as answer:
 
             def confirmed() -> bool:
                 try:

@@ -71,7 +71,7 @@ def test_the_first_that_no_limit_holds_back_is_granted_and_no_limit_is_passed(re
 
 
 def confirm(ready, id_):
-    with ready.confirming(id_, lease_seconds=60) as answer:
+    with ready.confirming(id_) as answer:
         return answer()
 
 
@@ -116,11 +116,11 @@ def test_a_grant_is_confirmed_while_it_holds_or_there_is_room_and_never_beyond_t
     ready._lease_ms = 20
     ready.limit({"llm": 1})
     ready.turn(add=[bell(1)])
+    ready._lease_ms = 60_000
     assert confirm(ready, "0001")
     time.sleep(0.04)
     assert ids(ready.turn(keys=["llm"])) == []  # it was renewed for a minute
     ready.renew([("llm", "0001")], lease_seconds=0.01)
-    ready._lease_ms = 60_000
     time.sleep(0.03)
     (late,) = ids(ready.turn(add=[bell(2, priority=0)], keys=["llm"]))
     assert late == "0002"
@@ -197,7 +197,7 @@ def test_what_leaves_a_key_within_a_pool_makes_room_in_the_pool_and_never_beyond
 def test_a_confirmation_that_nobody_reads_and_one_that_a_redis_without_scripts_gets(ready):
     ready.limit({"llm": 1})
     ready.turn(add=[bell(1), bell(2)])
-    with ready.confirming("0001", lease_seconds=60):
+    with ready.confirming("0001"):
         pass  # its claim failed
     assert confirm(ready, "0001")
     ready._redis.script_flush()
