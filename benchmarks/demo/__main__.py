@@ -1,4 +1,7 @@
-"""The command: 0 when every agent is done and the killed worker's work was taken over, else 1 and one line that says why."""
+"""The command: 0 when every agent is done and the killed worker's work was taken over, else 1 and one line that says why.
+
+`--short` has half as many agents.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,11 @@ def main() -> int:
 
 def _run() -> int:
     from aios.errors import AiosError  # imports take a moment, in which a Ctrl-C is no traceback either
+    from benchmarks.demo.cast import CAST, SHORT
     from benchmarks.demo.show import run
 
     try:
-        run()
+        run(SHORT if "--short" in sys.argv[1:] else CAST)
     except AiosError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

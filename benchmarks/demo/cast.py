@@ -1,4 +1,4 @@
-"""Who is on stage: a dozen agents of every program that ships, with different priorities."""
+"""Who is on stage: agents of the programs that ship, with different priorities: a dozen, or half of it."""
 
 from __future__ import annotations
 
@@ -33,6 +33,16 @@ CAST = (
     Part("react", "A box holds 24 eggs. How many eggs are in 13 boxes?", 5),
     Part("map_reduce", SUMS, 4),
     Part("react", "What time is it in Tokyo?", 3),
+    Part("react", "What is 17 * 23?", 2),
+    Part("echo", "Say good morning.", 1),
+    Part("echo", "Say hello.", 0),
+)
+
+ONE_SUM = {**SUMS, "items": ["12 * 12"]}
+SHORT = (
+    Part("echo", "Name one colour.", 8),
+    Part("reflexion", RIVER, 6),
+    Part("map_reduce", ONE_SUM, 4),
     Part("react", "What is 17 * 23?", 2),
     Part("echo", "Say good morning.", 1),
     Part("echo", "Say hello.", 0),

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from aios.errors import FinalError
-from benchmarks.demo.cast import CAST
 from benchmarks.demo.house import House
 from benchmarks.demo.stage import Act, Stage
 from benchmarks.demo.strike import Strike
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.demo.cast import Part
 
 _LOOK_SECONDS = 1.0
 _STRIKE_SECONDS = 0.2
 _AT_MOST_SECONDS = 600.0
 
 
-def run() -> None:
+def run(cast: Sequence[Part]) -> None:
     """Run the demo from beginning to end.
 
     Raises:
@@ -23,16 +28,16 @@ def run() -> None:
     """
     stage = Stage()
     with House.opened(stage.say) as house:
-        stage.finale(play(house, stage))
+        stage.finale(play(house, stage, cast))
 
 
-def play(house: House, stage: Stage) -> dict[str, Act]:
+def play(house: House, stage: Stage, cast: Sequence[Part]) -> dict[str, Act]:
     """Submit the cast, show it, strike, and wait until all have ended.
 
     Raises:
         FinalError: an agent is not done, or the worker was never struck.
     """
-    names = {house.client.submit(part.program, part.task, priority=part.priority): part.program for part in CAST}
+    names = {house.client.submit(part.program, part.task, priority=part.priority): part.program for part in cast}
     acts = {id_: Act(f"{program}-{id_[-4:]}", house.client.get(id_)) for id_, program in names.items()}
     stage.say(f"submitted {len(acts)} agents")
     strike = Strike(house, say=stage.say, name_of=lambda id_: acts[id_].name if id_ in acts else id_[-4:])
