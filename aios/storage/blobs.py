@@ -123,7 +123,7 @@ class Blobs:
             if found is not None:
                 return bool(found.inline)
             row = postgresql.insert(blobs).values(digest=digest, size=size, data=data).on_conflict_do_nothing()
-            if tx.execute(row).rowcount:
+            if tx.execute(row.returning(blobs.c.digest)).first() is not None:  # an insert's rowcount says nothing
                 return data is not None
         raise DatabaseUnavailable("blobs", f"{digest.hex()} comes and goes")
 

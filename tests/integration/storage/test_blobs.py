@@ -129,6 +129,29 @@ def test_a_content_put_before_its_row_commits_survives_any_sweep_in_between(data
     assert disk.text("x") == "slow writer"
 
 
+def test_who_waited_for_another_to_store_the_same_content_holds_it_too(database):
+    """An insert's rowcount is -1 whatever became of it: the second writer went on without a lock, and pruning took the row."""
+    blobs, data, both, done = Blobs(), uuid4().bytes, threading.Event(), threading.Event()
+
+    def second():
+        with database.transaction() as tx:
+            blobs.keep(tx, data)
+            both.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=second)
+    with database.transaction() as tx:
+        blobs.keep(tx, data)
+        thread.start()
+        assert not both.wait(0.3)  # it waits for what becomes of ours
+    assert both.wait(10)
+    with database.transaction() as tx:
+        free = tx.exec_driver_sql("SELECT 1 FROM blobs WHERE data = %s FOR UPDATE SKIP LOCKED", (data,)).all()
+    done.set()
+    thread.join()
+    assert free == []
+
+
 def test_writers_and_sweepers_at_once_lose_no_content(database, outside):
     """Each content is written, deleted for good and written again, while others sweep what is unused, of any age."""
     store = Store(Blobs(outside))
