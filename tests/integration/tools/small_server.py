@@ -23,6 +23,9 @@ INTEGERS = {
 }
 ANY = {"type": "object"}
 TOOLS = {"add": (DO_THIS, INTEGERS), **{name: (name, ANY) for name in ("say", "slow", "die", "fail", "environment")}}
+if mode == "noisy":
+    print("no message", flush=True)
+    print("x" * 2_000_000, file=sys.stderr, flush=True)
 if mode == "changed":
     TOOLS["more"] = ("One more.", ANY)
 if mode == "weather":
