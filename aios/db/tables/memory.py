@@ -53,6 +53,7 @@ memories = Table(
     Index("ix_memories_namespace", "namespace", "created_at"),
     Index("ix_memories_words", "words", postgresql_using="gin"),
     Index("ix_memories_tags", "tags", postgresql_using="gin"),
+    Index("ix_memories_category", "category", postgresql_where=text("category <> ''")),
     Index("ix_memories_embedder", "embedder"),
     Index(
         f"ix_memories_vector_{EMBEDDING_DIMENSIONS}",

@@ -23,6 +23,7 @@ from aios.memory.executor import MemoryExecutor
 from aios.memory.hashing import Hashing
 from aios.memory.minilm import MiniLM
 from aios.memory.notes import count_reads
+from aios.memory.reindex import reindex
 from aios.settings import Settings
 from aios.testing import FakeEmbedder
 
@@ -254,6 +255,20 @@ def test_vectors_of_different_embedders_are_never_compared(database):
     new.add("y")
     assert new.found("query") == ["y"]
     assert sorted(new.found("x y")) == ["x", "y"]
+
+
+def test_a_note_that_changes_while_it_is_embedded_anew_keeps_the_vector_of_its_new_text(database):
+    class Interrupted(FakeEmbedder):
+        def embed(self, texts):
+            vectors = super().embed(texts)
+            mind("update", id=note, content="after")
+            return vectors
+
+    mind = Mind(database, FakeEmbedder(name="old"))
+    note = mind.add("before")
+    mind.embedder = FakeEmbedder(name="new")
+    assert [step.done for step in reindex(database, Interrupted(name="new"))] == [0, 1]
+    assert mind.search("after")[0].similarity == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize(
