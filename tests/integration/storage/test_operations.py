@@ -226,10 +226,11 @@ def test_two_moves_against_each_other_end_and_lose_nothing(disk):
     for n in range(5):
         disk.write(f"{n}a", "a")
         disk.write(f"{n}b", "b")
-        at_once(
+        said = at_once(
             lambda n=n: disk("move", source=f"{n}a", target=f"{n}b", replace=True),
             lambda n=n: disk("move", source=f"{n}b", target=f"{n}a", replace=True),
         )
+        assert not any(isinstance(one, Exception) for one in said), said  # a deadlock above all
         assert len(disk("list", pattern=f"{n}*")) == 1
 
 
