@@ -51,12 +51,6 @@ def ran(system, program, task):
     return value, list(system.client.journal(agent))
 
 
-def test_echo_says_something(system):
-    value, journal = ran(system, "echo", "Say hello.")
-    assert value
-    assert [(call["pool"], call["op"]) for call in journal] == [("llm", "chat")]
-
-
 def test_react_thinks_uses_a_tool_and_answers_with_what_it_saw(system):
     value, journal = ran(system, "react", "What is 17 * 23?")
     assert value == "391"
@@ -67,10 +61,10 @@ def test_react_thinks_uses_a_tool_and_answers_with_what_it_saw(system):
 
 
 def test_map_reduce_runs_a_child_per_item(system):
-    value, _ = ran(system, "map_reduce", {"items": ["12 * 12", "7 * 8"], "program": "react", "each": "What is {item}?"})
-    assert [list(result) for result in value["results"]] == [["result"], ["result"]]
+    value, _ = ran(system, "map_reduce", "Say hello.\nSay good morning.")
+    assert all(result["result"] for result in value["results"])
     children = [row for row in system.client.list() if row["parent_id"] is not None]
-    assert [(row["program"], row["state"]) for row in children] == [("react", "done")] * 2
+    assert [(row["program"], row["state"]) for row in children] == [("echo", "done")] * 2
 
 
 def test_reflexion_remembers_a_lesson_when_its_answer_is_wrong(system):
