@@ -194,9 +194,11 @@ class _Server:
             if self._live is not None and not self._live.closed:
                 return self._live, False
             self._rest()
-            self._since = time.monotonic()
             self._deaths += 1
-            self._live = Connection(self.portal(), self.settings)
+            try:
+                self._live = Connection(self.portal(), self.settings)
+            finally:  # of one that did not come up the pause begins now, however long it took to fail
+                self._since = time.monotonic()
             return self._live, True
 
     def _rest(self) -> None:
