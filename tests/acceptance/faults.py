@@ -108,7 +108,7 @@ def worker_frozen(system: System, random: Random) -> Hit:
 
 def tool_frozen(system: System, random: Random) -> Hit:
     """The same in the middle of a tool: its result comes after somebody else's, and must be refused."""
-    for _ in range(200):
+    for _ in range(60):  # ten seconds: by then every errand's tool has run
         _signal(system, "tool-1", signal.SIGSTOP)
         if _holds(system, "tool-1"):
             break

@@ -23,6 +23,7 @@ WAVES = {
     ),
     "fused": ((faults.worker_killed, faults.broker_emptied, faults.all_workers_killed),),
 }
+AGENTS = 24
 KILLS = {"pools": 11, "fused": 7}
 STALE = {"pools": True, "fused": False}  # too short a run to be sure of a stale write; the long one checks it
 
@@ -31,11 +32,11 @@ STALE = {"pools": True, "fused": False}  # too short a run to be sure of a stale
 def test_whatever_dies_every_agent_ends_right_and_nothing_is_done_twice(tmp_path, profile):
     random, tally = Random(20261122), chaos.Tally()
     with System(tmp_path, engine=errands.ENGINE, env={**errands.ENV, "AIOS_WORKER__PROFILE": profile}) as system:
-        system.longest_outage = 3.0
+        system.longest_outage, system.longest_pause = 3.0, 2.0
         for together in WAVES[profile]:
-            print(chaos.strike(system, together, random=random, tally=tally))
+            print(chaos.strike(system, together, random=random, tally=tally, agents=AGENTS))
         if STALE[profile]:
-            chaos.provoke(system, random=random, tally=tally)
+            chaos.provoke(system, random=random, tally=tally, agents=AGENTS)
         print(chaos.check_tally(system, tally, stale=STALE[profile]))
     assert tally.kills >= KILLS[profile]
     assert leave_nothing(tmp_path) == []

@@ -39,7 +39,7 @@ def test_agents_run_wherever_their_program_is_loaded(tmp_path):
         Node("two-tool", "tool", (*PREFORK, "2"), **two),
     )
     with System(tmp_path / "system", fleet=fleet, engine=errands.ENGINE) as system:
-        wave = errands.submit(system, wave="two", count=20, sleep=0.2)
+        wave = errands.submit(system, wave="two", count=10, sleep=0.2)
         errands.wait(system, wave, seconds=60)
         errands.check_results(system, wave)
         errands.check_effects(system, wave)

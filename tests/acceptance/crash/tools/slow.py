@@ -8,5 +8,5 @@ from aios.tools.tool import tool
 @tool
 def slow_square(n: int) -> int:
     """The square of a number, after a moment."""
-    time.sleep(0.1)
+    time.sleep(0.2)
     return n * n
