@@ -134,3 +134,17 @@ def test_rollbacks_and_pruning_at_once_leave_every_kept_version_readable(databas
     stopped.set()
     thread.join()
     assert errors == []
+
+
+def test_a_rollback_to_a_version_that_is_pruned_under_it_says_so(database, monkeypatch):
+    monkeypatch.setattr("aios.worker.system._UNUSED", timedelta(0))
+
+    class Pruned(Blobs):
+        def hold(self, tx, digest):
+            prune(database, older_than=MONTH, files=Retention(self, 1, 0))
+            return super().hold(tx, digest)
+
+    disk = written(database, Store(Pruned()), versions=3)
+    with pytest.raises(NotFound, match="version 1: it has just been pruned"):
+        disk("rollback", path="x", versions=2)
+    assert disk.text("x") == "text 2"
