@@ -78,7 +78,7 @@ class Trial:
                 self._contender.stop()
                 yield self._recovery()
         finally:
-            self._contender.stop()
+            self._contender.close()
 
     def _batch(self, agents: int) -> str:
         run = f"r{next(self._serial)}"
