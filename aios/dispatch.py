@@ -7,8 +7,9 @@ the message is a doorbell.
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from celery import Celery, chain
 from kombu.exceptions import KombuError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from aios.db.recovery import Waiting
     from aios.db.settlement import Link
     from aios.kernel.policy import Payer
+    from aios.kernel.ports import Claimed
     from aios.kernel.values import JsonObject
     from aios.ready import Done
 
@@ -111,22 +113,49 @@ class Publisher:
             raise BrokerUnavailable(self._where, str(error) or type(error).__name__) from error
 
 
+class Held(NamedTuple):
+    """What a thread goes on with.
+
+    Attributes:
+        at: when it was granted, by this process' monotonic clock.
+        call: it holds no grant, but is claimed already.
+    """
+
+    bell: Bell
+    at: float = 0.0
+    call: Claimed | None = None
+
+
 class Hand:
-    """What a thread takes of the grants that its own rings give (aios/worker/fused.py): one at a time."""
+    """What a thread goes on with (aios/worker/fused.py): one of the grants of its own rings, and what it claimed itself."""
 
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names
-        self.bell: Bell | None = None
+        self.granted: Held | None = None
+        self.claimed: Claimed | None = None
 
     @property
     def names(self) -> frozenset[str]:
-        """What it would take now."""
-        return self._names if self.bell is None else frozenset()
+        """What it would be granted now."""
+        return self._names if self.granted is None else frozenset()
 
-    def take(self) -> Bell | None:
-        """What was granted to it, if anything."""
-        bell, self.bell = self.bell, None
-        return bell
+    @property
+    def claims(self) -> bool:
+        """Whether it goes on with what is claimed for it now."""
+        return bool(self._names) and self.claimed is None
+
+    def grant(self, bell: Bell) -> None:
+        """It was granted this."""
+        self.granted = Held(bell, time.monotonic())
+
+    def take(self) -> Held | None:
+        """What to go on with, if anything; what is claimed first: it takes milliseconds."""
+        call, self.claimed = self.claimed, None
+        if call is not None:
+            link = (call.pool, call.op, str(call.id))
+            return Held(Bell(call.pool, str(call.id), (link,), call.priority), call=call)
+        granted, self.granted = self.granted, None
+        return granted
 
     def close(self) -> None:
         """Take nothing more."""
@@ -149,9 +178,14 @@ class Dispatch:
             yield hand
         finally:
             del self._thread.hand
-            if hand.bell is not None:
+            if hand.granted is not None:
                 with suppress(BrokerUnavailable):  # recovery rings it again
-                    self._publisher.publish([hand.bell])
+                    self._publisher.publish([hand.granted.bell])
+
+    @property
+    def hand(self) -> Hand | None:
+        """This thread's; None: it goes on with nothing."""
+        return getattr(self._thread, "hand", None)
 
     def ring(
         self, *, add: Iterable[Bell] = (), done: Iterable[Done | tuple[str, str]] = (), keys: Iterable[str] = ()
@@ -162,10 +196,10 @@ class Dispatch:
             How many bells rang again, or None when Redis could not be reached: recovery will ring.
         """
         try:
-            hand: Hand | None = getattr(self._thread, "hand", None)
+            hand = self.hand
             granted = self.ready.turn(add=add, done=done, keys=list(keys), take=hand.names if hand else ())
             if hand and granted.taken:
-                hand.bell = granted.taken
+                hand.grant(granted.taken)
             if granted.bells:
                 self._publisher.publish(granted.bells)
         except Wiped:

@@ -6,8 +6,10 @@ the new requests, their syscalls and the child agents.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSON, JSONB
@@ -17,12 +19,12 @@ from aios.db.hot import Hot
 from aios.db.settlement import Link
 from aios.errors import FinalError, from_json
 from aios.kernel.ids import new_id
+from aios.kernel.ports import Claimed
 from aios.kernel.replay import Continued, Entry, Raised, Returned
 from aios.kernel.words import AgentState, SyscallState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from uuid import UUID
 
     from aios.db.agents import Driven
     from aios.db.session import Transaction
@@ -79,14 +81,21 @@ _ASKED = f"""
             (id uuid, seq text, label text, digest text, pending smallint, settled json)
     ), called AS (
         INSERT INTO syscalls (id, agent_id, request_id, position, pool, op, effect, payload, prompt, state, priority,
-                              seconds, limit_key, tokens, waits_for, not_before, queued_at)
+                              seconds, limit_key, tokens, waits_for, not_before, queued_at,
+                              claim_token, incarnation, attempt, started_at, deadline_at)
         SELECT s.id, closed.id, s.request_id, s.position, s.pool, s.op, s.effect, s.payload, decode(s.prompt, 'hex'),
-               s.state, s.priority, s.seconds, s.limit_key, s.tokens, s.waits_for,
-               clock_timestamp() + make_interval(secs => s.delay),
-               CASE WHEN s.state = 'queued' THEN clock_timestamp() END
+               CASE WHEN own.token IS NULL THEN s.state ELSE 'running' END, s.priority, s.seconds, s.limit_key, s.tokens,
+               s.waits_for, clock_timestamp() + make_interval(secs => s.delay),
+               CASE WHEN s.state = 'queued' THEN clock_timestamp() END,
+               own.token, CASE WHEN own.token IS NOT NULL THEN CAST(:incarnation AS uuid) END, (own.token IS NOT NULL)::int,
+               CASE WHEN own.token IS NOT NULL THEN clock_timestamp() END,
+               CASE WHEN own.token IS NOT NULL THEN clock_timestamp() + make_interval(secs => s.seconds) END
         FROM closed, json_to_recordset(:syscalls) AS s
             (id uuid, request_id uuid, position smallint, pool text, op text, effect text, payload jsonb, prompt text,
-             state text, priority smallint, seconds real, limit_key text, tokens integer, waits_for uuid, delay float)
+             state text, priority smallint, seconds real, limit_key text, tokens integer, waits_for uuid, delay float,
+             token uuid),
+            -- claimed by who drives, as a later claim would be: not while its agent is paused
+            LATERAL (SELECT CASE WHEN closed.state <> 'paused' THEN s.token END AS token) AS own
     )
 """  # noqa: S608  # fragments of ours; values are bound
 
@@ -163,10 +172,12 @@ class Recorded(NamedTuple):
     Attributes:
         again: the agent was woken meanwhile (or begins again) and is runnable.
         chains: the links of each plan whose first is queued.
+        own: the call that was claimed for who drives.
     """
 
     again: bool
     chains: list[list[Link]]
+    own: Claimed | None = None
 
 
 def load(tx: Transaction, agent: UUID, *, generation: int, only: Sequence[str] | None = None) -> dict[str, Entry]:
@@ -190,7 +201,13 @@ def load(tx: Transaction, agent: UUID, *, generation: int, only: Sequence[str] |
 
 
 def record(
-    tx: Transaction, driven: Driven, progress: Progress, *, version: str, entries: dict[str, Entry]
+    tx: Transaction,
+    driven: Driven,
+    progress: Progress,
+    *,
+    version: str,
+    entries: dict[str, Entry],
+    token: UUID | None = None,
 ) -> Recorded | None:
     """Write what a drive came to, in one statement; None when the drive is stale and nothing was written.
 
@@ -200,6 +217,7 @@ def record(
         progress: what it came to.
         version: of its program.
         entries: the journal that it went by.
+        token: claims the only call that is asked for, for who drives; None: whoever is rung claims it.
     """
     issued = [] if isinstance(progress.outcome, Continued) else progress.issued
     values: JsonObject = {
@@ -217,6 +235,8 @@ def record(
     chains: list[list[Link]] = []
     if issued:
         requests, syscalls, chains = _rows(driven, issued)
+        if token is not None:
+            syscalls[0]["token"], chains = str(token), []
         deltas = _deltas(tx, issued, entries)
         values |= {"generation": driven.generation, "requests": requests, "syscalls": syscalls, "deltas": deltas}
     if progress.children:
@@ -226,7 +246,12 @@ def record(
     if guarded:
         values |= {"questions": questions, "notes": list(progress.notes)}
     row = _RECORD[kind, bool(issued), bool(progress.children), guarded].first(tx, values)
-    return None if row is None else Recorded(bool(row["again"]), chains)
+    if row is None:
+        return None
+    own = None
+    if token is not None and row["state"] != AgentState.PAUSED:
+        own = _claimed(driven, values["syscalls"][0], token)
+    return Recorded(bool(row["again"]), chains, own)
 
 
 def _ordinary(item: Issued) -> bool:
@@ -276,6 +301,28 @@ def _rows(driven: Driven, issued: Sequence[Issued]) -> tuple[list[JsonObject], l
                 ]
             )
     return requests, syscalls, chains
+
+
+def _claimed(driven: Driven, row: JsonObject, token: UUID) -> Claimed:
+    """What claiming the row of a light call gives; its values have been JSON, as those of every claim."""
+    return Claimed(
+        id=UUID(row["id"]),
+        agent_id=driven.id,
+        request_id=UUID(row["request_id"]),
+        position=0,
+        pool=row["pool"],
+        op=row["op"],
+        payload=json.loads(json.dumps(row["payload"])),
+        token=token,
+        attempt=1,
+        errors=0,
+        priority=driven.priority,
+        program=driven.program,
+        tenant=driven.tenant,
+        root_id=driven.root_id,
+        owner=driven.owner,
+        seconds_left=row["seconds"],
+    )
 
 
 def _questions(issued: Sequence[Issued], syscalls: Sequence[JsonObject]) -> list[JsonObject]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -31,7 +31,8 @@ from aios.errors import (
     from_json,
 )
 from aios.kernel.agent import Agent
-from aios.kernel.ids import new_id
+from aios.kernel.ids import new_id, new_token
+from aios.kernel.light import is_light
 from aios.kernel.plan import Planner
 from aios.kernel.policy import Payer
 from aios.kernel.replay import Continued, Raised, Returned, Run
@@ -44,13 +45,13 @@ from aios.worker.patience import patiently
 from aios.worker.watchdog import Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from aios.db.session import Database, Transaction
     from aios.db.settlement import Taken
     from aios.dispatch import Dispatch
     from aios.kernel.plan import Call, ToolInfo
-    from aios.kernel.ports import Rules
+    from aios.kernel.ports import Claimed, Rules
     from aios.kernel.program import Program
     from aios.kernel.replay import Entry
     from aios.kernel.request import Request
@@ -264,9 +265,12 @@ class Drive:
     def _write(self, driven: Driven, progress: Progress, live: Live) -> tuple[list[Bell], bool]:
         """The bells of what follows, and whether anything was written: not if the drive is stale, or to be done again."""
         failed = isinstance(progress.outcome, Raised)
-        with self.database.transaction() if failed else self.database.statement() as tx:
+        with (
+            self._claiming(progress) as own,
+            self.database.transaction() if failed else self.database.statement() as tx,
+        ):
             version = self.programs[driven.program].version
-            recorded = journal.record(tx, driven, progress, version=version, entries=live.entries)
+            recorded = journal.record(tx, driven, progress, version=version, entries=live.entries, token=own.token)
             if recorded is None and agents.give_back(tx, driven):  # the access rules changed since: decide again
                 return [agent_bell(driven.id, priority=driven.priority, payer=driven.payer)], False
             if recorded is None:
@@ -274,6 +278,7 @@ class Drive:
                 return [], False
             if failed:
                 agents.drop_open(tx, [driven.id])
+            own.call = recorded.own
         bells = [chain_bell(links, priority=driven.priority, payer=driven.payer) for links in recorded.chains]
         for child in progress.children:
             payer = Payer(child["root_id"], child["tenant"], child["program"])
@@ -281,6 +286,23 @@ class Drive:
         if recorded.again:
             bells.append(agent_bell(driven.id, priority=driven.priority, payer=driven.payer))
         return bells, True
+
+    @contextmanager
+    def _claiming(self, progress: Progress) -> Iterator[_Own]:
+        """Claim what a drive asks for along with its record, if it is light and this thread goes on with it."""
+        hand, issued = self.dispatch.hand, progress.issued
+        if hand is None or not hand.claims or len(issued) != 1 or progress.outcome or not is_light(issued[0].plan):
+            yield _Own()
+            return
+        token = new_token()
+        self.incarnation.expect(token)
+        try:
+            yield (own := _Own(token))
+            if own.call is not None:
+                hand.claimed = own.call
+        finally:
+            if hand.claims:  # it came to nothing
+                self.incarnation.forget(token)
 
     def known_programs(self) -> set[str]:
         """Names of the programs that this process or any other has loaded."""
@@ -291,6 +313,14 @@ class Drive:
     def _wake_parents(self, child: UUID) -> None:
         with suppress(DatabaseUnavailable):  # the recovery tick does the same
             answer_waits(self.database, self.dispatch, child)
+
+
+@dataclass
+class _Own:
+    """The claim of what a drive asks for: the token, and then the call."""
+
+    token: UUID | None = None
+    call: Claimed | None = None
 
 
 @dataclass

@@ -6,6 +6,7 @@ import random
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aios.access.gate import Gate, Parked, tell_denied
@@ -64,36 +65,55 @@ class Execution:
     settings: Settings
     drive: Drive | None = None
 
-    def run(self, syscall: UUID, *, pool: str, chained: bool = False) -> None:
+    def run(self, syscall: UUID, *, pool: str, chained: bool = False, granted_at: float = 0.0) -> None:
         """Execute one syscall.
 
         Args:
             syscall: its id.
             pool: the pool it came through.
             chained: the message's chain goes on with the plan's next link by itself.
+            granted_at: when it was granted to this very process, by its monotonic clock; 0: it came with a message.
 
         Raises:
             Ignored: there was nothing to do, or it did not end well: the chain stops here.
         """
         token = new_token()
-        with self.incarnation.holding(token), self._confirming(syscall, pool) as confirmed:
+        with self.incarnation.holding(token), self._confirming(syscall, pool, granted_at) as confirmed:
             call = patiently(lambda: self._claim(syscall, pool, token), what=f"{pool} {syscall}")
-            self.incarnation.hold(call)
-            begun = time.monotonic()
-            outcome = self._perform(call, confirmed)
-            lazy = self.drive is None and isinstance(outcome, Outcome) and outcome.effect is None
-            with self.incarnation.driving(call.agent_id):  # the agent may be claimed with its answer
-                settled = self._end(call, outcome, lazy=lazy)
-                done = _done(call, outcome, time.monotonic() - begun)
-                add = self._following(call, settled, chained=chained)
-            self.dispatch.ring(done=[done], add=add)
-            if lazy and settled is not None:
-                self._flush(call, outcome, chained=chained)
-        if settled is not None and isinstance(outcome, Outcome) and outcome.after is not None:
-            outcome.after()
+            settled = self._execute(call, confirmed, chained=chained)
         self._leave_if_stuck(call.pool)
         if settled is None or (chained and not settled.rest):
             raise Ignored
+
+    def go_on(self, call: Claimed) -> None:
+        """Execute what was claimed for this process along with the drive that asked for it: it holds no grant.
+
+        Raises:
+            Ignored: this process may no longer execute it.
+        """
+        with self.incarnation.holding(call.token):
+            own = replace(call, valid=partial(self.incarnation.valid, call.token))
+            self._execute(own, lambda: True, granted=False)
+
+    def _execute(
+        self, call: Claimed, confirmed: Callable[[], bool], *, granted: bool = True, chained: bool = False
+    ) -> Settled | None:
+        """Perform a claimed syscall, write down what came of it, and ring what follows."""
+        self.incarnation.hold(call)
+        begun = time.monotonic()
+        outcome = self._perform(call, confirmed)
+        lazy = self.drive is None and isinstance(outcome, Outcome) and outcome.effect is None
+        with self.incarnation.driving(call.agent_id):  # the agent may be claimed with its answer
+            settled = self._end(call, outcome, lazy=lazy)
+            done = [_done(call, outcome, time.monotonic() - begun)] if granted else []
+            add = self._following(call, settled, chained=chained)
+        if done or add:
+            self.dispatch.ring(done=done, add=add)
+        if lazy and settled is not None:
+            self._flush(call, outcome, chained=chained)
+        if settled is not None and isinstance(outcome, Outcome) and outcome.after is not None:
+            outcome.after()
+        return settled
 
     def _leave_if_stuck(self, pool: str) -> None:
         """End a pool child in which a tool still runs past its time: no thread can be stopped, a process can."""
@@ -107,7 +127,7 @@ class Execution:
             call = syscalls.claim(tx, syscall, token=token, incarnation=incarnation)
             state = None if call else syscalls.state_of(tx, syscall)
         if call is not None:
-            return replace(call, valid=lambda: self.incarnation.valid(token))
+            return replace(call, valid=partial(self.incarnation.valid, token))
         if (
             state != SyscallState.RUNNING
         ):  # settled, blocked, paused or lost with Postgres: its grant must not hold a place
@@ -131,9 +151,10 @@ class Execution:
             return FinalError(f"{type(error).__name__}: {error}")
 
     @contextmanager
-    def _confirming(self, syscall: UUID, pool: str) -> Iterator[Callable[[], bool]]:
+    def _confirming(self, syscall: UUID, pool: str, granted_at: float) -> Iterator[Callable[[], bool]]:
         """Ask, while it is claimed, whether its grant still holds: its message may have been under way for longer than that."""
-        if pool not in _CONFIRMED:
+        fresh = time.monotonic() - granted_at < self.settings.worker.grant_seconds / 2
+        if fresh or pool not in _CONFIRMED:
             yield lambda: True
             return
         with self.dispatch.ready.confirming(str(syscall)) as answer:

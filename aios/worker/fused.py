@@ -1,5 +1,6 @@
 """The profile `fused`: a process goes on by itself with what it was just granted, where `pools` would send a message.
 
+A light syscall that a drive asks for alone is claimed by the statement that writes it down, and waits for nothing.
 Who completes the last syscall of a request drives the agent (`Execution.drive`); one ring then releases the grant, adds what
 the agent asks for next, and grants. What the process takes of that was granted like all else, in its turn, and only when no
 message stands before it. A process that dies with it loses a doorbell, which rings again.
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from aios.errors import AiosError, Ignored
+from aios.kernel.light import LIGHT
 from aios.kernel.words import Pool
 from aios.log import logger
 
@@ -21,18 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-    from aios.dispatch import Dispatch
+    from aios.dispatch import Dispatch, Hand, Held
     from aios.ready import Bell
     from aios.worker.drive import Drive
     from aios.worker.execute import Execution
 
-log = logger(__name__)
+    Announced = Callable[[Bell], AbstractContextManager[object]]
 
-LIGHT: Final = (
-    *(f"memory.{op}" for op in ("alloc", "read", "write", "clear", "list", "stat", "get", "remove")),
-    *(f"storage.{op}" for op in ("create", "write", "append", "read", "list", "mkdir", "stat", "history")),
-)
-"""What any process may do: no model, no embedding, no foreign code."""
+log = logger(__name__)
 
 _STEPS: Final = 8  # a message goes on with so many syscalls at most, and for so long
 _SECONDS: Final = 1.0
@@ -53,9 +51,7 @@ class Fused:
         own = [pool for pool in pools if pool != Pool.SYSTEM]
         return cls(dispatch, drive, execution, frozenset([*own, *LIGHT]) if on else frozenset())
 
-    def run(
-        self, work: Callable[[], None], *, announced: Callable[[Bell], AbstractContextManager[object]] | None = None
-    ) -> None:
+    def run(self, work: Callable[[], None], *, announced: Announced | None = None) -> None:
         """Do a message's work, and what is granted to this process by it.
 
         Args:
@@ -70,25 +66,34 @@ class Fused:
             return
         end = time.monotonic() + _SECONDS
         with self.dispatch.taking(self.names) as hand:
-            ignored = _ignored(work)
-            for left in range(_STEPS - 1, -1, -1):
-                bell = hand.take()
-                if bell is None:
-                    break
-                if left == 0 or time.monotonic() > end:
-                    hand.close()
-                with announced(bell) if announced else nullcontext():
-                    self._step(bell)
+            try:
+                ignored = _ignored(work)
+                self._go_on(hand, end, announced)
+            finally:
+                if hand.claimed is not None:  # something broke: the next heartbeat gives it back
+                    self.execution.incarnation.forget(hand.claimed.token)
         if ignored:
             raise Ignored
 
-    def _step(self, bell: Bell) -> None:
-        pool, _, member = bell.links[0]
+    def _go_on(self, hand: Hand, end: float, announced: Announced | None) -> None:
+        for left in range(_STEPS - 1, -1, -1):
+            held = hand.take()
+            if held is None:
+                return
+            if left == 0 or time.monotonic() > end:
+                hand.close()
+            with announced(held.bell) if announced else nullcontext():
+                self._step(held)
+
+    def _step(self, held: Held) -> None:
+        pool, _, member = held.bell.links[0]
         try:
-            if pool == Pool.AGENT:
+            if held.call is not None:
+                self.execution.go_on(held.call)
+            elif pool == Pool.AGENT:
                 self.drive.run(UUID(member))
             else:
-                self.execution.run(UUID(member), pool=pool)
+                self.execution.run(UUID(member), pool=pool, granted_at=held.at)
         except Ignored:
             pass
         except AiosError as error:  # before anything was claimed: the bell rings again

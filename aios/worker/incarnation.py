@@ -131,14 +131,22 @@ class Incarnation:
 
         The token is known before the claim, so that a claim whose reply was lost is told from one that is under way.
         """
-        with self._lock:
-            self._tokens[token] = None
+        self.expect(token)
         try:
             yield
         finally:
-            with self._lock:
-                del self._tokens[token]
-                self._void.discard(token)
+            self.forget(token)
+
+    def expect(self, token: UUID) -> None:
+        """A claim by this token is to come, and is no orphan until it is forgotten."""
+        with self._lock:
+            self._tokens.setdefault(token, None)
+
+    def forget(self, token: UUID) -> None:
+        """There is no claim by this token any more; if there is, it is an orphan."""
+        with self._lock:
+            self._tokens.pop(token, None)
+            self._void.discard(token)
 
     def hold(self, call: Claimed) -> None:
         """The claim succeeded: keep it and its grant alive."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -12,6 +13,8 @@ from aios.errors import EngineFailed, FinalError
 from aios.kernel.plan import ToolInfo
 from aios.kernel.ports import Outcome
 from aios.kernel.program import program
+from aios.kernel.words import SyscallState
+from aios.worker import drive
 from tests.integration.worker.world import World
 from tests.trees import trees, walk
 
@@ -83,6 +86,15 @@ def world(database_url, redis_url, **options):
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(autouse=True)
+def half_of_all_is_light(monkeypatch):
+    """So that the profile `fused` shows both ways: claimed with the drive that asks, and granted."""
+    coin = Random(20261122)
+    monkeypatch.setattr(
+        drive, "is_light", lambda plan: plan[:1] and plan[0].state is SyscallState.QUEUED and coin.random() < 0.5
+    )
 
 
 @settings(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 import pytest
+import redis
 
 from aios.kernel.plan import ToolInfo
 from aios.kernel.ports import Outcome
 from aios.kernel.program import program
+from aios.memory.executor import MemoryExecutor
+from aios.memory.hashing import Hashing
 from aios.worker import fused
 from aios.worker.fused import Fused
 from tests.integration.worker.world import World
@@ -19,6 +23,23 @@ from tests.integration.worker.world import World
 @program(tools=["plain"])
 async def calling(agent, task):
     return [(await agent.tool.call("plain", x=n))["x"] for n in range(task)]
+
+
+@program
+async def noting(agent, task):
+    for number in range(task):
+        await agent.memory.write(f"note {number}", "x")
+    return task
+
+
+@program
+async def noting_paused(agent, task):
+    PAUSES[0]()
+    await agent.memory.write("note", "x")
+    return task
+
+
+PAUSES = []
 
 
 class Tool:
@@ -40,7 +61,9 @@ class Process:
 
     def answer(self, bell):
         pool, _, member = bell.links[0]
-        self._fused.run(lambda: self._fused.execution.run(UUID(member), pool=pool), announced=self._announced)
+        execution, drive = self._fused.execution, self._fused.drive
+        work = partial(execution.run, pool=pool) if pool != "agent" else drive.run
+        self._fused.run(lambda: work(UUID(member)), announced=self._announced)
 
     @contextmanager
     def _announced(self, bell):
@@ -53,8 +76,8 @@ def world(database_url, redis_url):
     made = World(
         database_url,
         redis_url,
-        programs={"calling": calling},
-        executors={"tool": Tool()},
+        programs={"calling": calling, "noting": noting, "noting_paused": noting_paused},
+        executors={"tool": Tool(), "memory": MemoryExecutor(Hashing())},
         tools={"plain": ToolInfo("plain")},
     )
     yield made
@@ -111,3 +134,52 @@ def test_a_process_takes_only_what_it_serves(world):
     assert [bell.pool for bell in world.recorder.bells] == ["tool"]
     world.run()
     assert world.client.result(agent, timeout=5).value == [0, 1]
+
+
+def test_light_syscalls_are_claimed_by_the_drives_that_ask_for_them(world, redis_url):
+    agent = world.client.submit("noting", 3)
+    process = Process(world)
+    process.answer(world.recorder.bells.pop())
+    assert process.steps == ["write"] * 3
+    assert world.client.result(agent, timeout=5).value == 3
+    assert [(row["state"], row["attempt"]) for row in world.client.journal(agent)] == [("done", 1)] * 3
+    with redis.Redis.from_url(redis_url) as client:  # no ready set ever had them
+        assert client.hkeys("aios:learned") == [b"agent.resume:noting"]
+
+
+def test_beyond_its_steps_a_light_syscall_waits_like_any_other(world):
+    agent = world.client.submit("noting", 2 * fused._STEPS)
+    process = Process(world)
+    process.answer(world.recorder.bells.pop())
+    assert len(process.steps) == fused._STEPS
+    assert [bell.links[0][:2] for bell in world.recorder.bells] == [("memory", "write")]
+    world.run()
+    assert world.client.result(agent, timeout=5).value == 2 * fused._STEPS
+
+
+def test_a_light_syscall_of_a_paused_agent_is_not_claimed(world):
+    agent = world.client.submit("noting_paused", 1)
+    PAUSES[:] = [lambda: world.client.pause(agent)]
+    process = Process(world)
+    process.answer(world.recorder.bells.pop())
+    assert process.steps == []
+    assert [row["state"] for row in world.client.journal(agent)] == ["queued"]
+    PAUSES[:] = [lambda: None]
+    world.client.resume(agent)
+    world.run()
+    assert world.client.result(agent, timeout=5).value == 1
+
+
+def test_what_is_claimed_and_then_dropped_is_given_back_by_the_next_heartbeat(world):
+    agent = world.client.submit("noting", 1)
+    bell = world.recorder.bells.pop()
+    with pytest.raises(KeyboardInterrupt):
+        Process(world)._fused.run(lambda: interrupted(world, bell))
+    assert [row["state"] for row in world.client.journal(agent)] == ["running"]
+    world.incarnation.beat()
+    assert [row["state"] for row in world.client.journal(agent)] == ["queued"]
+
+
+def interrupted(world, bell):
+    world.drive.run(UUID(bell.links[0][2]))
+    raise KeyboardInterrupt
