@@ -82,7 +82,7 @@ def check_program(program: str, *, known: Sequence[JsonObject]) -> None:
     good = [row["name"] for row in known if not row["error"]]
     for row in known:
         if row["name"] == program and row["error"]:
-            raise ProgramSpoilt(program, row["error"])
+            raise ProgramSpoilt(program, str(row["error"]).strip().splitlines()[-1])
     if known and program not in good:
         raise UnknownProgram(program, did_you_mean(program, good))
 

@@ -53,8 +53,9 @@ def test_each_bad_program_fails_with_its_own_error_and_the_good_ones_go_on(syste
 
 
 def test_a_folder_with_a_syntax_error_is_listed_and_spoils_nothing_else(system):
+    system.wait(lambda: bool(system.client.programs()), seconds=20, what="the programs to be told")
     rows = {row["name"]: row for row in system.client.programs()}
     assert "SyntaxError" in rows["broken"]["error"]
     assert not rows["good"]["error"]
-    with pytest.raises(Exception, match=r"program 'broken' does not load \(SyntaxError"):
+    with pytest.raises(Exception, match=r"program 'broken' does not load \(SyntaxError: .*\); mend"):
         system.client.submit("broken", "task")
