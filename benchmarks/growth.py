@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import shlex
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
@@ -68,15 +69,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run it."""
     parser = argparse.ArgumentParser(prog="aios bench scale --real", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="up to 500 agents, a minute and a half")
+    parser.add_argument("--sizes", type=int, nargs="+", help="other numbers of agents; the smallest one first and last")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--profile", choices=["pools", "fused"], default="pools", help="how work changes hands")
     parser.add_argument("--markdown", type=Path, metavar="PAGE", help="write the tables between the page's marks")
     parser.add_argument("--results", type=Path, default=origin.RESULTS, metavar="FOLDER", help="where rows go")
     options = parser.parse_args(arguments)
-    run = origin.origin(command="aios bench scale --real" + (" --quick" if options.quick else ""), clock="wall")
+    plan = Plan.of(quick=options.quick)
+    if options.sizes:
+        plan = replace(plan, sizes=tuple(options.sizes))
+    run = origin.origin(command=shlex.join(["python", "-m", "benchmarks.growth", *(arguments or ())]), clock="wall")
     console = Console(stderr=True, quiet=options.json)
     with tempfile.TemporaryDirectory(prefix="aios-growth-") as folder:
-        found = {"run": run, **measure(Path(folder), Plan.of(quick=options.quick), console, profile=options.profile)}
+        found = {"run": run, **measure(Path(folder), plan, console, profile=options.profile)}
     keep(found, options.results)
     if options.markdown:
         keep(found, options.markdown.parent / "rows")
@@ -194,4 +199,4 @@ def keep(found: Findings, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
