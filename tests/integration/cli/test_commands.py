@@ -42,6 +42,14 @@ def test_a_callers_mistake_is_one_clear_line_and_code_2(aios, arguments, line) -
     assert answer.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(("words", "offered"), [("aios subm", "submit"), ("aios submit ec", "echo")])
+def test_a_shell_completes_commands_and_programs(aios, monkeypatch, words, offered) -> None:
+    asked = {"_AIOS_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    assert offered in aios().out.split()
+
+
 def test_a_task_of_5_mb_is_refused_in_one_line(aios, monkeypatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("x" * 5_000_000))  # what a shell would pipe in
     answer = aios("submit", "echo", "-")
