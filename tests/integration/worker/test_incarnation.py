@@ -123,6 +123,18 @@ def test_what_was_claimed_under_an_incarnation_that_has_no_row_any_more_is_taken
     assert world.client.result(str(agent), timeout=0).value == 1
 
 
+def test_all_that_a_dead_process_held_is_ready_after_one_tick_and_what_others_hold_is_left_alone(world):
+    calls = [driven(world)[1] for _ in range(6)]
+    for call, incarnation in zip(calls, [new_token()] * 5 + [world.incarnation.id], strict=True):
+        claim(world, call, new_token(), incarnation=incarnation)
+    world.recorder.bells.clear()
+    world.recovery.tick()
+    with world.database.statement() as tx:
+        found = tx.execute(text("SELECT state, crashes FROM syscalls")).all()
+    assert sorted(found) == [("queued", 1)] * 5 + [("running", 0)]
+    assert {bell.id for bell in world.recorder.bells} >= {str(call) for call in calls[:5]}
+
+
 def test_an_agent_whose_program_is_loaded_elsewhere_is_passed_on_at_once_and_else_is_left(world):
     agent = UUID(world.client.submit("writer", "x"))
     world.recorder.bells.clear()
