@@ -58,9 +58,14 @@ _HELD = text(
 
 _TAKE_BACK = text(
     """
+    WITH lost AS (
+        SELECT s.id FROM unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS held (id, token)
+        JOIN syscalls s ON s.id = held.id AND s.claim_token = held.token AND s.state = 'running'
+        ORDER BY s.agent_id, s.id FOR NO KEY UPDATE OF s
+    )
     UPDATE syscalls SET state = 'queued', claim_token = NULL, incarnation = NULL, crashes = crashes + 1,
         queued_at = clock_timestamp()
-    WHERE id = :id AND claim_token = :token AND state = 'running' RETURNING 1
+    FROM lost WHERE syscalls.id = lost.id
     """
 )
 
@@ -214,9 +219,9 @@ def held_by(tx: Transaction, incarnation: UUID) -> list[Dead]:
     return [Dead(*row) for row in tx.execute(_HELD, {"dead": incarnation, "batch": BATCH})]
 
 
-def take_back(tx: Transaction, call: Dead) -> bool:
-    """Make a dead worker's syscall ready again."""
-    return tx.execute(_TAKE_BACK, {"id": call.id, "token": call.token}).first() is not None
+def take_back(tx: Transaction, calls: Sequence[Dead]) -> None:
+    """Make a dead worker's syscalls ready again, all at once: others of their kind wait for what these still hold."""
+    tx.execute(_TAKE_BACK, {"ids": [call.id for call in calls], "tokens": [call.token for call in calls]})
 
 
 def driven_by(tx: Transaction, incarnation: UUID) -> list[tuple[UUID, int]]:

@@ -150,8 +150,7 @@ def nice(tx: Transaction, agent: UUID, *, priority: int) -> list[UUID]:
 def waiting(tx: Transaction, agents: Sequence[UUID]) -> list[Waiting]:
     """What could run now of these agents, to be rung."""
     found = [
-        Waiting(row.id, row.priority, payer_in(row), row.age)
-        for row in tx.execute(_RUNNABLE, {"agents": list(agents)})
+        Waiting(row.id, row.priority, payer_in(row), row.age) for row in tx.execute(_RUNNABLE, {"agents": list(agents)})
     ]
     chains: dict[UUID, Waiting] = {}
     for row in tx.execute(_QUEUED, {"agents": list(agents)}):

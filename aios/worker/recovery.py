@@ -31,7 +31,7 @@ from aios.worker.drive import answer_waits
 from aios.worker.order import START, Order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from aios.db.session import Database
     from aios.dispatch import Dispatch
@@ -128,27 +128,38 @@ class Recovery:
         with self.database.statement() as tx:
             held, driven = recovery.held_by(tx, incarnation), recovery.driven_by(tx, incarnation)
         log.info("incarnation %s is dead: %d syscalls, %d drives", incarnation, len(held), len(driven))
+        self._take_back_calls([call for call in held if self._end_of(call) is None])
         for call in held:
-            self._take_back_call(call)
+            error = self._end_of(call)
+            if error is not None:
+                self._end_call(call, error)
         for agent, crashes in driven:
             self._take_back_agent(agent, crashes, incarnation)
         if len(held) < recovery.BATCH and len(driven) < recovery.BATCH:
             with self.database.transaction() as tx:
                 workers.leave(tx, incarnation)
 
-    def _take_back_call(self, call: recovery.Dead) -> None:
+    def _end_of(self, call: recovery.Dead) -> AiosError | None:
+        """The error by which a call ends whose worker died in it; None: it is executed again."""
         op = f"{call.pool}.{call.op}"
+        if call.effect == Effect.ONCE:
+            return OutcomeUnknown(op)
+        return Quarantined(op, call.crashes + 1) if call.crashes + 1 >= self.settings.retry.crashes else None
+
+    def _take_back_calls(self, calls: Sequence[recovery.Dead]) -> None:
+        if not calls:
+            return
         with self.database.transaction() as tx:
-            if call.effect == Effect.ONCE:
-                error: AiosError = OutcomeUnknown(op)
-                syscalls.fail(tx, id=call.id, agent_id=call.agent_id, token=call.token, error=error, unknown=True)
-            elif call.crashes + 1 >= self.settings.retry.crashes:
-                error = Quarantined(op, call.crashes + 1)
-                syscalls.fail(tx, id=call.id, agent_id=call.agent_id, token=call.token, error=error)
-            else:
-                recovery.take_back(tx, call)
+            recovery.take_back(tx, calls)
+            recovery.count(tx, requeued=len(calls))
+        self._ring_for({call.agent_id for call in calls}, done=[(call.pool, str(call.id)) for call in calls])
+
+    def _end_call(self, call: recovery.Dead, error: AiosError) -> None:
+        unknown = isinstance(error, OutcomeUnknown)
+        with self.database.transaction() as tx:
+            syscalls.fail(tx, id=call.id, agent_id=call.agent_id, token=call.token, error=error, unknown=unknown)
             recovery.count(tx, requeued=1)
-        self._ring_for(call.agent_id, done=(call.pool, str(call.id)))
+        self._ring_for([call.agent_id], done=[(call.pool, str(call.id))])
 
     def _take_back_agent(self, agent: UUID, crashes: int, dead: UUID) -> None:
         with self.database.transaction() as tx:
@@ -157,13 +168,13 @@ class Recovery:
             if crashes + 1 >= self.settings.retry.crashes:
                 error = Quarantined("agent.resume", crashes + 1)
                 agents.fail(tx, agent, error=error)
-        self._ring_for(agent, done=("agent", str(agent)))
+        self._ring_for([agent], done=[("agent", str(agent))])
 
-    def _ring_for(self, agent: UUID, *, done: tuple[str, str]) -> None:
-        """Release a dead worker's grant, and ring at once what its agent has to run now."""
+    def _ring_for(self, agents: Collection[UUID], *, done: Sequence[tuple[str, str]]) -> None:
+        """Release a dead worker's grants, and ring at once what its agents have to run now."""
         with self.database.statement() as tx:
-            bells = bells_of(steering.waiting(tx, [agent]))
-        self.dispatch.ring(done=[done], add=bells)
+            bells = bells_of(steering.waiting(tx, list(agents)))
+        self.dispatch.ring(done=done, add=bells)
 
     # --- the overdue and the due ----------------------------------------------------------------------------------------
 
@@ -175,7 +186,7 @@ class Recovery:
             error = SyscallExpired(f"{row.pool}.{row.op}", row.seconds)
             with self.database.transaction() as tx:
                 syscalls.fail(tx, id=row.id, agent_id=row.agent_id, token=row.claim_token, error=error)
-            self._ring_for(row.agent_id, done=(row.pool, str(row.id)))
+            self._ring_for([row.agent_id], done=[(row.pool, str(row.id))])
         for agent, seconds in over:
             with self.database.transaction() as tx:
                 spent = BudgetSpent("seconds", seconds, f"more than {seconds}")
