@@ -104,15 +104,16 @@ class Execution:
         outcome = self._perform(call, confirmed)
         lazy = self.drive is None and isinstance(outcome, Outcome) and outcome.effect is None
         with self.incarnation.driving(call.agent_id):  # the agent may be claimed with its answer
-            settled = self._end(call, outcome, lazy=lazy)
+            settled, after = self._end(call, outcome, lazy=lazy)
+            if not lazy:  # what is cached is right before anybody can go on
+                after()
             done = [_done(call, outcome, time.monotonic() - begun)] if granted else []
             add = self._following(call, settled, chained=chained)
         if done or add:
             self.dispatch.ring(done=done, add=add)
-        if lazy and settled is not None:
-            self._flush(call, outcome, chained=chained)
-        if settled is not None and isinstance(outcome, Outcome) and outcome.after is not None:
-            outcome.after()
+        if lazy:
+            self._flush(call, outcome, settled, chained=chained)
+            after()
         return settled
 
     def _leave_if_stuck(self, pool: str) -> None:
@@ -167,26 +168,38 @@ class Execution:
 
             yield confirmed
 
-    def _end(self, call: Claimed, outcome: Outcome | AiosError | Parked, *, lazy: bool = False) -> Settled | None:
-        """Write the outcome, however long Postgres takes: a finished answer is not dropped, and nobody can take it over."""
+    def _end(
+        self, call: Claimed, outcome: Outcome | AiosError | Parked, *, lazy: bool = False
+    ) -> tuple[Settled | None, Callable[[], None]]:
+        """Write the outcome, however long Postgres takes: a finished answer is not dropped, and nobody can take it over.
+
+        Gives what follows, and what is still to be done when the outcome was written as it is.
+        """
         what = f"{call.pool}.{call.op} {call.id}"
         try:
-            return patiently(lambda: self._write(call, outcome, lazy=lazy), what=what)
+            settled = patiently(lambda: self._write(call, outcome, lazy=lazy), what=what)
         except AiosError as error:  # the effect itself was refused
             refused = error
         except Exception as error:
             log.exception("%s: its effect raised", what)
             refused = FinalError(f"{type(error).__name__}: {error}")
-        return patiently(lambda: self._write(call, refused), what=what)
+        else:
+            after = outcome.after if settled is not None and isinstance(outcome, Outcome) else None
+            return settled, after or _nothing
+        return patiently(lambda: self._write(call, refused), what=what), _nothing
 
-    def _flush(self, call: Claimed, outcome: Outcome | AiosError | Parked, *, chained: bool) -> None:
+    def _flush(
+        self, call: Claimed, outcome: Outcome | AiosError | Parked, settled: Settled | None, *, chained: bool
+    ) -> None:
         """Wait for the disk while what follows is under way; what a crash of Postgres undid meanwhile is written again."""
+        if settled is None:
+            return
         try:
             with self.database.statement() as tx:
                 settlement.flush(tx)
         except DatabaseUnavailable:
-            settled = self._end(call, outcome)
-            self.dispatch.ring(add=self._following(call, settled, chained=chained))
+            again, _ = self._end(call, outcome)
+            self.dispatch.ring(add=self._following(call, again, chained=chained))
 
     def _write(self, call: Claimed, outcome: Outcome | AiosError | Parked, *, lazy: bool = False) -> Settled | None:
         effect = isinstance(outcome, Outcome) and outcome.effect is not None
@@ -273,6 +286,10 @@ def _done(call: Claimed, outcome: Outcome | AiosError | Parked, seconds: float) 
     pause = float(outcome.args[1]) if isinstance(outcome, EngineOverloaded) else 0.0
     tokens = outcome.usage.total if isinstance(outcome, Outcome) and outcome.usage else 0
     return Done(call.pool, str(call.id), seconds, tokens, pause)
+
+
+def _nothing() -> None:
+    """There is nothing to do."""
 
 
 class _NotMine(Exception):  # rolls back the transaction; never leaves this module

@@ -38,6 +38,25 @@ def world(database_url, redis_url):
     world.close()
 
 
+@pytest.mark.parametrize(("effect", "order"), [(lambda _: 1, ["cached", "rung"]), (None, ["rung", "cached"])])
+def test_what_an_effect_leaves_in_a_cache_is_there_before_the_agent_goes_on(world, monkeypatch, effect, order):
+    happened = []
+    cached = Outcome(result=1, effect=effect, after=lambda: happened.append("cached"))
+    monkeypatch.setattr(Tool, "perform", lambda *_: cached)
+    agent = world.client.submit("adding", 1)
+    ring = world.dispatch.ring
+
+    def rung(**given):
+        if any(bell.id == str(agent) for bell in given.get("add", ())):
+            happened.append("rung")
+        return ring(**given)
+
+    monkeypatch.setattr(world.dispatch, "ring", rung)
+    world.run()
+    assert happened == order
+    assert world.client.result(agent, timeout=5).value == [1]
+
+
 def undo(tx, agent):
     """Leave the agent as it was before its last result: what a crash of Postgres does to a commit that was not flushed."""
     last = "(SELECT id FROM syscalls WHERE agent_id = :id ORDER BY finished_at DESC LIMIT 1)"
