@@ -37,7 +37,7 @@ _CLAIM = Hot(
         WHERE s.id = :id AND s.state = 'queued' AND a.id = s.agent_id AND a.state IN ('queued', 'running', 'waiting')
           AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
         RETURNING s.id, s.agent_id, s.request_id, s.position, s.pool, s.op, s.payload, s.prompt, s.attempt, s.errors,
-                  s.priority, s.seconds, s.approval, a.program, a.tenant, a.owner, a.root_id,
+                  s.priority, s.seconds, s.approval, s.limit_key, s.tokens, a.program, a.tenant, a.owner, a.root_id,
                   extract(epoch FROM clock_timestamp() - s.created_at) AS age
     )
     SELECT claimed.*, (
@@ -95,6 +95,8 @@ def claim(tx: Transaction, syscall: UUID, *, token: UUID, incarnation: UUID) -> 
         prompt=row["prompt"],
         earlier=row["earlier"] or [],
         approval=row["approval"],
+        limit_key=row["limit_key"],
+        tokens=row["tokens"],
         messages=contexts.joined(row["messages"]),
     )
 

@@ -41,6 +41,8 @@ class Claimed:
         root_id: the root agent of its spawn tree; None: the agent itself.
         owner: the user that the agent works for.
         approval: by which a human let it run; None: nobody had to.
+        limit_key: what limits it within its pool; None: the pool alone.
+        tokens: about as many as it may use.
     """
 
     id: UUID
@@ -65,6 +67,8 @@ class Claimed:
     root_id: UUID | None = None
     owner: str = ""
     approval: UUID | None = None
+    limit_key: str | None = None
+    tokens: int | None = None
 
     @property
     def payer(self) -> Payer:

@@ -265,7 +265,8 @@ class Execution:
     def _following(self, call: Claimed, settled: Settled | None, *, chained: bool) -> list[Bell]:
         """The bells of what follows."""
         if settled is not None and settled.again:
-            return [chain_bell([Link(call.pool, call.op, call.id)], priority=call.priority, payer=call.payer)]
+            link = Link(call.pool, call.op, call.id, call.limit_key, call.tokens)
+            return [chain_bell([link], priority=call.priority, payer=call.payer)]
         if settled is not None and settled.agent_woken:
             return self._onward(call, settled)
         if settled is not None and settled.rest and not chained:

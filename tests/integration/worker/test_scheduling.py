@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from aios.db import service
-from aios.errors import CallTooLarge, EngineOverloaded
+from aios.errors import CallTooLarge, EngineOverloaded, Preempted
 from aios.kernel.chat import Usage
 from aios.kernel.ids import new_token
 from aios.kernel.plan import ToolInfo
@@ -188,6 +188,24 @@ def test_a_grant_that_went_to_another_meanwhile_starts_nothing_and_its_syscall_w
     world.run()
     assert [world.client.result(agent, timeout=0).value for agent in agents] == ["yes", "yes"]
     assert [row["errors"] for agent in agents for row in world.client.journal(agent)] == [0, 0]
+
+
+def test_a_call_that_is_given_back_waits_in_the_line_of_its_own_key(world, monkeypatch):
+    def preempted(*_):
+        raise Preempted("tool", 0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Works, "perform", preempted)
+        agent = world.client.submit("uses", ["calculator"])
+        bell, *_ = drive(world)
+        world.recorder.bells.clear()
+        held_back(world, "tool:calculator")
+        world.answer(bell)
+        assert bell.key == "tool:calculator"
+        assert drive(world) == []  # the pool itself has room
+    released(world, "tool:calculator", 1)
+    world.run()
+    assert world.client.result(agent, timeout=0).value == [1, 1, 1]
 
 
 def test_a_call_whose_place_another_has_is_stopped_when_its_grant_is_renewed(world):
