@@ -41,6 +41,7 @@ def test_cancelled_calls_leave_the_engine_at_once_and_what_waits_goes_by_the_pol
     system.script(rules=[{"contains": "slow", "token_seconds": 0.5}])
     client = system.client
     client.set_limit("llm", slots=3)
+    time.sleep(1.5)  # a tick that had read what was before may have set it again, until the next one
     slow = [client.submit("echo", f"slow {n}: one two three four five", tenant="bulk") for n in range(9)]
     system.wait(lambda: inside(system) == 3, seconds=20, what="three slow calls")
     client.set_policy("priority")
