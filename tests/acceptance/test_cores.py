@@ -127,10 +127,6 @@ def shown(system: System, agent: str) -> dict[str, object]:
     return dict(call)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="alone it passes; after the test above, on a busy machine, the long answer has come late or otherwise: unexplained",
-)
 def test_who_is_more_urgent_has_a_busy_core_at_its_next_boundary_and_the_long_answer_is_what_it_would_have_been(
     system, tmp_path
 ):

@@ -57,6 +57,11 @@ class Registry:
             raise Misconfigured("no engine is configured", "run `aios up`, set AIOS_ENGINE_URL, or `aios cores add`")
         return self._cores
 
+    async def newest(self) -> list[Core]:
+        """All cores as of now."""
+        await self._refresh()
+        return await self.cores()
+
     async def _refresh(self) -> None:
         try:
             stored = await asyncio.to_thread(self._read)

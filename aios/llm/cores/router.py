@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, TypeVar, cast
 
 from aios.errors import (
     AiosError,
@@ -33,7 +33,7 @@ from aios.llm.cores.door import Door, Wish
 from aios.llm.prompt import SYSCALL_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from aios.kernel.ports import CoreInfo, Driver, Prompt, Token
     from aios.kernel.routing import Core
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from aios.llm.cores.drivers import Drivers
     from aios.llm.cores.registry import Registry
     from aios.llm.cores.states import CoreStates
+
+T = TypeVar("T")
 
 _LOST_CALLS: Final = 3
 """So often a call may lose its core under way at no cost: one that breaks every core must end some time."""
@@ -67,16 +69,16 @@ class Router:
             UnknownModel: no core answers to that name.
             EngineLost: the core failed under way; another one can take over.
         """
-        cores = await self._registry.cores()
-        if len(cores) == 1 and cores[0].state is CoreState.ACTIVE:
-            (core,) = await self._serving(cores, prompt.model)
-            way = self._ask(core, prompt)
-        else:
-            self._door.watch(cores)
-            way = self._ask_one_of(Wish(await self._choices(cores, prompt)), prompt)
-        async with aclosing(way) as items:
+        async with aclosing(await self._knowing(self._way, prompt)) as items:
             async for item in items:
                 yield item
+
+    async def _way(self, cores: Sequence[Core], prompt: Prompt) -> AsyncGenerator[Token | Boundary | Finish, None]:
+        if len(cores) == 1 and cores[0].state is CoreState.ACTIVE:
+            (core,) = await self._serving(cores, prompt.model)
+            return self._ask(core, prompt)
+        self._door.watch(cores)
+        return self._ask_one_of(Wish(await self._choices(cores, prompt)), prompt)
 
     async def info(self) -> CoreInfo:
         """What the core says of itself; of several what the first one says that answers, less what not all can."""
@@ -91,7 +93,9 @@ class Router:
 
     async def narrowest(self, prompt: Prompt) -> Driver:
         """The driver of that core with the smallest window among those that may be asked: what fits there fits anywhere."""
-        cores = await self._registry.cores()
+        return await self._knowing(self._narrowest, prompt)
+
+    async def _narrowest(self, cores: Sequence[Core], prompt: Prompt) -> Driver:
         if len(cores) == 1:
             return self._drivers[cores[0]]
         for group in await self._choices(cores, prompt):
@@ -119,6 +123,13 @@ class Router:
         await self._drivers.aclose()
 
     # --- which cores may take it ------------------------------------------------------------------------------------------
+
+    async def _knowing(self, choose: Callable[[Sequence[Core], Prompt], Awaitable[T]], prompt: Prompt) -> T:
+        """What is chosen among the cores as they were a moment ago; if a name is unknown, among those of now."""
+        try:
+            return await choose(await self._registry.cores(), prompt)
+        except UnknownModel:
+            return await choose(await self._registry.newest(), prompt)
 
     async def _choices(self, cores: Sequence[Core], prompt: Prompt) -> list[list[Core]]:
         """The cores of the model and of each fallback, those first that have the prompt's prefix in their caches."""

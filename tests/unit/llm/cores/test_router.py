@@ -205,6 +205,22 @@ def test_an_unknown_model_is_told_with_the_names_near_it():
     assert "did you mean 'llama-8b'?" in str(error)
 
 
+@pytest.mark.parametrize("before", [1, 2])
+def test_a_core_that_was_added_a_moment_ago_is_known(before):
+    cast = Cast(*(FakeDriver(name=name) for name in ("one", "two", "novel")[-before - 1 :]))
+    added = cast.cores.pop()
+
+    async def run():
+        await cast.start()
+        await cast.ask(named(cast.cores[0].name))
+        cast.cores = [*cast.cores, added]
+        end = (await cast.ask(named("novel")))[-1]
+        await cast.router.aclose()
+        return end
+
+    assert asyncio.run(run()).core == "novel"
+
+
 def test_cores_that_declare_no_model_are_asked_for_it():
     cast = Cast(Serves("m/one", name="a"), Serves("m/two", name="b"), a={"model": ""}, b={"model": ""})
     assert play(cast, named("m/two"))[0].core == "b"
