@@ -103,6 +103,7 @@ class LLMSettings(_Section):
     )
     tools: str = Field("constrained", description="Tool calls: `constrained` (few-shot and grammar) or `native`.")
     stream_seconds: float = Field(3600.0, description="Token streams in Redis expire after this time.")
+    stream_linger_seconds: float = Field(60.0, description="The same once their answer is over: the journal has it.")
     stream_tokens: int = Field(16384, description="Token streams in Redis keep at most this many entries.")
     cores: tuple[CoreSettings, ...] = Field((), description="Cores beside `engine_url`, each a table [[llm.cores]].")
 

@@ -2,7 +2,8 @@
 
 Every token has an explicit id, `<attempt>-<index>`. An entry holds a batch of tokens under the id of its last one; Redis
 refuses an id below the newest, so the tokens of a stale attempt can never stand between those of a newer one. Streams are
-bounded and expire; the journal has the whole answer, so losing a stream loses nothing.
+bounded and expire, soon after the end: even a short one takes Redis 4 KB, and the journal has the whole answer, so that
+losing a stream loses nothing.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ class TokenStreams:
         )
         self._where = place(self._client)
         self._expire_seconds = int(settings.stream_seconds)
+        self._linger_seconds = min(self._expire_seconds, int(settings.stream_linger_seconds))
         self._entries = settings.stream_tokens
 
     def push(self, syscall: UUID, attempt: int, tokens: Sequence[Token]) -> None:
@@ -92,7 +94,8 @@ class TokenStreams:
         Raises:
             BrokerUnavailable: Redis does not take them.
         """
-        self._send(syscall, [_entry(attempt, tokens)], expire=tokens[0].index == 1)
+        seconds = self._expire_seconds if tokens[0].index == 1 else None
+        self._send(syscall, [_entry(attempt, tokens)], expire_seconds=seconds)
 
     def end(self, syscall: UUID, attempt: int, reason: str, tokens: Sequence[Token] = ()) -> None:
         """Append the last tokens, and that the attempt is over: `done`, `failed` or `again`.
@@ -101,20 +104,23 @@ class TokenStreams:
             BrokerUnavailable: Redis does not take it.
         """
         last = [_entry(attempt, tokens)] if tokens else []
-        self._send(syscall, [*last, (str(Position(attempt, END_INDEX)), {"end": reason})], expire=True)
+        seconds = self._linger_seconds if reason == "done" else self._expire_seconds  # what failed may be stale
+        self._send(syscall, [*last, (str(Position(attempt, END_INDEX)), {"end": reason})], expire_seconds=seconds)
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def _send(self, syscall: UUID, entries: Sequence[tuple[str, dict[str, str]]], *, expire: bool) -> None:
+    def _send(
+        self, syscall: UUID, entries: Sequence[tuple[str, dict[str, str]]], *, expire_seconds: int | None
+    ) -> None:
         name = key(syscall)
         try:
             with self._client.pipeline(transaction=False) as pipe:
                 for at, fields in entries:
                     pipe.xadd(name, fields, id=at, maxlen=self._entries, approximate=True)  # type: ignore[arg-type]
-                if expire:
-                    pipe.expire(name, self._expire_seconds)
+                if expire_seconds is not None:
+                    pipe.expire(name, expire_seconds)
                 answers = pipe.execute(raise_on_error=False)
         except RedisError as error:
             raise BrokerUnavailable(self._where, str(error)) from error

@@ -131,7 +131,11 @@ def test_streams_are_bounded_and_expire(streams, client):
     for start in range(1, 3001):
         streams.push(syscall, 1, tokens("x", start=start))
     assert client.xlen(key(syscall)) < 1500
-    assert 0 < client.ttl(key(syscall)) <= 100
+    assert 60 < client.ttl(key(syscall)) <= 100
+    streams.end(syscall, 1, "failed")
+    assert 60 < client.ttl(key(syscall)) <= 100
+    streams.end(syscall, 2, "done")
+    assert 0 < client.ttl(key(syscall)) <= 60
 
 
 def test_a_dead_redis_is_told_quickly_and_without_its_password():
