@@ -5,7 +5,6 @@ SQLAlchemy still owns the connection, its pool and the transaction.
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy import JSON, TextClause
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from aios.kernel.values import compact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +42,7 @@ class Hot:
         given = dict(values)
         for name, none_as_null in nullable.items():
             if not (none_as_null and given[name] is None):
-                given[name] = json.dumps(given[name], ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+                given[name] = compact(given[name])
         connection: psycopg.Connection[Any] = tx.connection.driver_connection  # type: ignore[assignment]  # typed as any DBAPI's
         try:
             return connection.cursor(row_factory=dict_row).execute(sql, given)

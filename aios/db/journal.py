@@ -189,10 +189,10 @@ def load(tx: Transaction, agent: UUID, *, generation: int, only: Sequence[str] |
         known = entries.get(seq)
         if known is None:
             known = entries[seq] = _entry(row)
+        elif row["context"] is not None:
+            known = entries[seq] = replace(known, context=row["context"])
         if row["state"] == SyscallState.DONE:
             known.results.append(row["result"])
-            if row["context"] is not None:
-                entries[seq] = replace(known, context=row["context"])
         elif row["error"] is not None and known.error is None:
             entries[seq] = Entry(known.digest, known.label, error=from_json(row["error"]))
         elif row["state"] is not None and known.error is None:
@@ -274,7 +274,7 @@ def _close(driven: Driven, outcome: Outcome | None) -> tuple[str, JsonObject]:
 def _entry(row: Mapping[str, Any]) -> Entry:
     settled = row["settled"]
     if settled is None:
-        return Entry(bytes(row["digest"]), row["label"], open=row["pending"] > 0)
+        return Entry(bytes(row["digest"]), row["label"], open=row["pending"] > 0, context=row["context"])
     if "error" in settled:
         return Entry(bytes(row["digest"]), row["label"], error=from_json(settled["error"]))
     results = settled["results"] if "results" in settled else [settled["result"]]  # several: a fork's edited answer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import select
 import threading
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from aios.errors import DatabaseUnavailable, Misconfigured, SchemaMismatch
+from aios.kernel.values import compact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ class Database:
                         "options": f"-c idle_in_transaction_session_timeout={_IDLE_MS} -c statement_timeout=30000",
                         "keepalives_idle": 10,
                     },
-                    json_serializer=_dump,
+                    json_serializer=compact,
                 )
                 self._life = _Life()
                 event.listen(self._engine, "checkin", self._life.take_back)
@@ -178,10 +178,6 @@ def _parsed(url: str) -> URL:
         text = parsed.render_as_string() if parsed is not None else "what is set"
         raise Misconfigured(f"{text} is no URL of a Postgres database", f"give {_FORM} as AIOS_DATABASE_URL")
     return parsed.set(drivername="postgresql+psycopg")
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _reason(error: SQLAlchemyError | psycopg.Error) -> str:

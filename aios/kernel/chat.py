@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aios.errors import InvalidArgument
@@ -40,7 +40,7 @@ class Sampling:
 
     def to_json(self) -> JsonObject:
         """Only what is set."""
-        return {k: list(v) if k == "stop" else v for k, v in asdict(self).items() if v not in (None, ())}
+        return {k: list(v) if k == "stop" else v for k, v in vars(self).items() if v not in (None, ())}
 
     @classmethod
     def from_json(cls, value: JsonObject) -> Sampling:

@@ -6,6 +6,7 @@ is free, and whether a replay asks with the same conversation is one comparison 
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from aios.kernel.values import JsonObject, canonical, digest
@@ -18,14 +19,15 @@ ROOT = b""
 
 
 class Chains:
-    """Digests of conversations, remembered link by link: extending a known conversation hashes only what is new.
+    """Digests of conversations: extending the one before hashes only what is new.
 
     One belongs to one replay. A program asks with the same growing list again and again; without the memory a replay of
-    n turns would hash O(n^2) messages.
+    n turns would hash O(n^2) messages. What is remembered are copies: a program may alter a message that it has asked with.
     """
 
     def __init__(self) -> None:
-        self._links: dict[tuple[bytes, str, str], bytes] = {}
+        self._last: list[JsonObject] = []
+        self._digests: list[bytes] = []
 
     def digests(self, messages: Sequence[JsonObject]) -> list[bytes]:
         """The digest of every prefix of `messages`, shortest first.
@@ -33,22 +35,25 @@ class Chains:
         Raises:
             NotJson: a message is no JSON.
         """
-        found: list[bytes] = []
-        parent = ROOT
-        for message in messages:
-            parent = self._link(parent, message)
-            found.append(parent)
+        same = self._same(messages)
+        said, found = self._last[:same], self._digests[:same]
+        for message in messages[same:]:
+            found.append(link(found[-1] if found else ROOT, message))
+            said.append(_copied(message))
+        self._last, self._digests = said, found
         return found
 
-    def _link(self, parent: bytes, message: JsonObject) -> bytes:
-        role, content = message.get("role"), message.get("content")
-        if len(message) != 2 or not isinstance(role, str) or not isinstance(content, str):  # noqa: PLR2004
-            return link(parent, message)
-        key = (parent, role, content)  # a str remembers its hash: looking up a long content again costs nothing
-        known = self._links.get(key)
-        if known is None:
-            known = self._links[key] = link(parent, message)
-        return known
+    def _same(self, messages: Sequence[JsonObject]) -> int:
+        """How many messages are those of the last conversation."""
+        last = self._last
+        if messages[: len(last)] == last:
+            return len(last)
+        pairs = enumerate(zip(messages, last, strict=False))
+        return next((place for place, (one, other) in pairs if one != other), min(len(messages), len(last)))
+
+
+def _copied(message: JsonObject) -> JsonObject:
+    return dict(message) if all(isinstance(value, str) for value in message.values()) else deepcopy(message)
 
 
 def link(parent: bytes, message: JsonObject) -> bytes:

@@ -15,6 +15,10 @@ JsonObject: TypeAlias = dict[str, Any]
 """A JSON object."""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def canonical(value: Json, *, what: str = "value") -> bytes:
     """The one spelling of a JSON value: sorted keys, no spaces, UTF-8.
 
@@ -22,13 +26,22 @@ def canonical(value: Json, *, what: str = "value") -> bytes:
         NotJson: `value` is no JSON, or a string in it holds NUL or a lone surrogate, which Postgres cannot store.
     """
     try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        encoded = text.encode()
+        encoded = _CANONICAL.encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise NotJson(what, str(error)) from error
     if b"\\u0000" in encoded and "\x00" in _strings(value):
         raise NotJson(what, "a string holds a NUL character")
     return encoded
+
+
+def compact(value: Json) -> str:
+    """A value as JSON text without spaces, its keys in their order.
+
+    Raises:
+        TypeError: it is none.
+        ValueError: a number is not finite.
+    """
+    return _COMPACT.encode(value)
 
 
 _DIGEST_BYTES = 20  # 80 bits against a collision that somebody looks for; every context stores two of them

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+from aios.kernel.values import compact
 from aios.kernel.words import DEFAULT_PRIORITY
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Bell(NamedTuple):
 
     def dump(self) -> str:
         """What is needed to publish it, as JSON."""
-        return json.dumps([self.key, self.id, self.links, self.priority], separators=(",", ":"))
+        return compact([self.key, self.id, self.links, self.priority])
 
     @classmethod
     def load(cls, text: str) -> Bell:

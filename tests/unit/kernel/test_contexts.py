@@ -41,3 +41,17 @@ def test_a_changed_message_in_a_reused_list_is_seen():
     before = chains.digests(talk)
     talk[0]["content"] = "b"
     assert chains.digests(talk) != before
+
+
+def test_a_change_inside_a_message_is_seen():
+    chains, talk = Chains(), [{"role": "assistant", "content": "a", "tool_calls": [{"name": "clock"}]}]
+    chains.digests(talk)
+    talk[0]["tool_calls"][0]["name"] = "text"
+    assert chains.digests(talk) == [link(ROOT, talk[0])]
+
+
+@given(st.lists(messages, min_size=1, max_size=5))
+def test_conversations_that_share_a_beginning_do_not_disturb_each_other(talks):
+    chains = Chains()
+    for talk in [*talks, *(talk[::2] for talk in talks), *(one + other for one in talks for other in talks)]:
+        assert chains.digests(talk) == Chains().digests(talk)
