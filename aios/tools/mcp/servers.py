@@ -119,7 +119,8 @@ class McpServers:
 
     def _accepted(self, server: str, tool: str) -> Offer:
         state = self._servers[server]
-        if state.pins is None or time.monotonic() > state.pins_until or tool not in state.pins:
+        known = state.pins.get(tool) if state.pins is not None else None
+        if state.pins is None or known is None or known.state != "accepted" or time.monotonic() > state.pins_until:
             found = self.pinned(server) or self.meet(server)
             state.pins = {pin.tool: pin for pin in found}
             state.pins_until = time.monotonic() + _FRESH_SECONDS

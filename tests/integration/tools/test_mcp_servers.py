@@ -136,9 +136,8 @@ def test_a_changed_schema_is_refused_until_it_is_accepted(connect, tmp_path):
     assert call(registry, "add", a=1, b=1) == {"sum": 2}
     with pytest.raises(ToolSchemaChanged, match="new"):
         call(registry, "more", x=1)
-    assert registry.servers.accept("test") == 1
-    registry = connect()
-    assert call(registry, "more", x=1) == "2"
+    assert connect().servers.accept("test") == 1
+    assert call(registry, "more", x=1) == "2"  # at once, though it was refused a moment ago
 
 
 def test_a_description_that_turns_into_an_instruction_is_a_change_too(connect, tmp_path):
