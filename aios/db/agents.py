@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from aios.db.contexts import ANSWER
 from aios.db.hot import Hot
 from aios.db.tables import agents
 from aios.errors import AgentEnded, NotFound, QueueFull
@@ -66,6 +67,21 @@ class Taker(NamedTuple):
     programs: list[str]
 
 
+class Taken(NamedTuple):
+    """An agent that was claimed, perhaps with the answer that it waited for.
+
+    Attributes:
+        seq: the number of the answered request.
+        results: all of its results, as the journal has them; none: they are to be read there.
+        context: digest of the conversation with the reply.
+    """
+
+    driven: Driven
+    seq: str = ""
+    results: Sequence[Json] = ()
+    context: bytes | None = None
+
+
 class Wanted(NamedTuple):
     """The driver that an agent waits for.
 
@@ -98,6 +114,8 @@ DRIVEN: Final = """
 """
 """What a driver must know of the row `driven`, for `driven`."""
 
+# Together with the answer that the program waits for, if a process keeps it: one round trip less. An answer that was written
+# while this waited for the agent's row is not seen by it; then there is none here, and the journal is read.
 _CLAIM = Hot(
     text(
         f"""
@@ -107,9 +125,15 @@ _CLAIM = Hot(
         WHERE id = :id AND runnable AND {FREE}
         RETURNING *
     )
-    SELECT {DRIVEN},
+    SELECT {DRIVEN}, answer.results, answer.context,
         set_config('synchronous_commit', 'off', true)  -- a claim that is lost with Postgres is fenced by its driver
-    FROM driven
+    FROM driven LEFT JOIN LATERAL (
+        SELECT jsonb_agg({ANSWER} ORDER BY s.position) AS results,
+               (array_agg(s.context ORDER BY s.position DESC) FILTER (WHERE s.context IS NOT NULL))[1] AS context
+        FROM requests r JOIN syscalls s ON s.request_id = r.id LEFT JOIN contexts c ON c.digest = s.context
+        WHERE r.agent_id = driven.id AND r.generation = driven.generation AND r.seq = :awaits AND r.pending = 0
+        HAVING bool_and(s.state = 'done')
+    ) answer ON true
     """  # noqa: S608  # fragments of ours; values are bound
     )
 )
@@ -207,11 +231,17 @@ def submit(tx: Transaction, row: JsonObject, *, limit: int | None = None) -> UUI
     return UUID(str(tx.execute(text("SELECT id FROM agents WHERE idempotency_key = :key"), {"key": key}).scalar_one()))
 
 
-def claim(tx: Transaction, agent: UUID, *, incarnation: UUID, programs: Sequence[str]) -> Driven | None:
-    """Take a runnable agent whose program is loaded here; None when there is nothing to take."""
-    values = {"id": agent, "incarnation": incarnation, "programs": list(programs)}
-    row = _CLAIM.first(tx, values)
-    return None if row is None else driven(row, incarnation)
+def claim(tx: Transaction, agent: UUID, *, taker: Taker, awaits: str = "") -> Taken | None:
+    """Take a runnable agent whose program is loaded here; None when there is nothing to take.
+
+    Args:
+        tx: the transaction to do it in.
+        agent: its id.
+        taker: who takes it.
+        awaits: the number of the only request whose answer its program waits for, where that is known.
+    """
+    row = _CLAIM.first(tx, {"id": agent, "awaits": awaits, **taker._asdict()})
+    return None if row is None else Taken(driven(row, taker.incarnation), awaits, row["results"] or (), row["context"])
 
 
 def driven(row: Mapping[str, Any], incarnation: UUID) -> Driven:

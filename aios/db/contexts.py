@@ -49,6 +49,13 @@ CONVERSATION = """
 """Selects the deltas of a conversation, for `joined`."""
 
 
+ANSWER = """
+    CASE WHEN c.digest IS NULL THEN s.result
+         ELSE s.result || jsonb_build_object('message', c.messages -> -1, 'usage', s.usage, 'core', s.core) END
+"""
+"""What the syscall `s` gave, as its program gets it; `c` is the context that it ended in, if any."""
+
+
 def delta(
     tx: Transaction, messages: Sequence[JsonObject], prefixes: Sequence[bytes], *, known: bytes | None = None
 ) -> JsonObject | None:

@@ -32,16 +32,13 @@ if TYPE_CHECKING:
     from aios.kernel.replay import Issued, Outcome
     from aios.kernel.values import Json, JsonObject
 
-_ENTRIES = """
-    SELECT r.seq, r.label, r.digest, r.pending, r.settled, s.state, s.error, s.context,
-           CASE WHEN c.digest IS NULL THEN s.result
-                ELSE s.result || jsonb_build_object('message', c.messages -> -1, 'usage', s.usage, 'core', s.core)
-           END AS result
+_ENTRIES = f"""
+    SELECT r.seq, r.label, r.digest, r.pending, r.settled, s.state, s.error, s.context, {contexts.ANSWER} AS result
     FROM requests r
     LEFT JOIN syscalls s ON s.request_id = r.id AND r.pending = 0
     LEFT JOIN contexts c ON c.digest = s.context
     WHERE r.agent_id = :agent AND r.generation = :generation
-"""
+"""  # noqa: S608  # a fragment of ours; values are bound
 _LOAD = Hot(text(f"{_ENTRIES} ORDER BY r.id, s.position"))  # fragments of ours; values are bound
 _LOAD_ONLY = Hot(text(f"{_ENTRIES} AND r.seq = ANY(:only) ORDER BY r.id, s.position"))
 

@@ -12,13 +12,14 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from aios.db import agents
+from aios.db.agents import Taken
 from aios.db.hot import Hot
 from aios.kernel.contexts import ROOT, link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aios.db.agents import Driven, Taker
+    from aios.db.agents import Taker
     from aios.db.session import Transaction
     from aios.errors import AiosError
     from aios.kernel.values import Json, JsonObject
@@ -131,21 +132,6 @@ class Link(NamedTuple):
     tokens: int | None = None
 
 
-class Taken(NamedTuple):
-    """An agent that was claimed with the answer that it waited for.
-
-    Attributes:
-        seq: the number of the answered request.
-        results: all of its results, as the journal has them; none: they are to be read there.
-        context: digest of the conversation with the reply.
-    """
-
-    driven: Driven
-    seq: str
-    results: list[Json]
-    context: bytes | None = None
-
-
 class Settled(NamedTuple):
     """What follows from a settled syscall.
 
@@ -231,4 +217,4 @@ def flush(tx: Transaction) -> None:
 def _taken(row: Mapping[str, Any], taker: Taker, values: JsonObject) -> Taken:
     tokens = row["tree_tokens"] + values["tokens"]  # the sum was made before
     driven = agents.driven({**row, "tree_tokens": tokens}, taker.incarnation)
-    return Taken(driven, row["seq"], [row["answer"]] if row["alone"] else [], values["context"])
+    return Taken(driven, row["seq"], [row["answer"]] if row["alone"] else (), values["context"])

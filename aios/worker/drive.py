@@ -13,7 +13,7 @@ from uuid import UUID
 from aios.access.cache import RuleCache
 from aios.access.guard import Guard
 from aios.db import agents, forks, journal, recovery, syscalls, workers
-from aios.db.agents import Driven, Taker
+from aios.db.agents import Driven, Taken, Taker
 from aios.db.journal import Progress
 from aios.dispatch import agent_bell, chain_bell
 from aios.errors import (
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from aios.db.session import Database, Transaction
-    from aios.db.settlement import Taken
     from aios.dispatch import Dispatch
     from aios.kernel.plan import Call, ToolInfo
     from aios.kernel.ports import Claimed, Rules
@@ -132,29 +131,32 @@ class Drive:
 
     def _claim(self, agent: UUID) -> tuple[Driven, Live] | None:
         """Claim an agent and read what is new in its journal."""
-        taker = self.taker()
-        return self._prepared(lambda tx: agents.claim(tx, agent, **taker._asdict()))
+        taker, awaits = self.taker(), self.live.awaits(agent)
+        return self._prepared(lambda tx: agents.claim(tx, agent, taker=taker, awaits=awaits))
 
     def _take_over(self, taken: Taken) -> tuple[Driven, Live] | None:
         """An agent that was claimed with its answer: nothing is read if its program is kept, and waits for nothing else."""
         live = self.live.answered(taken)
-        return (taken.driven, live) if live is not None else self._prepared(lambda _: taken.driven)
+        return (taken.driven, live) if live is not None else self._prepared(lambda _: taken)
 
-    def _prepared(self, claim: Callable[[Transaction], Driven | None]) -> tuple[Driven, Live] | None:
+    def _prepared(self, claim: Callable[[Transaction], Taken | None]) -> tuple[Driven, Live] | None:
         """What was claimed, and its program. Should that fail in between, the heartbeat gives it back."""
         live = None
         try:
             with self.database.statement() as tx:
-                driven = claim(tx)
-                if driven is not None:
-                    live = self.live.take(driven)
-                    entries = self._entries(tx, driven, live)
+                taken = claim(tx)
+                if taken is None:
+                    return None
+                driven = taken.driven
+                live = self.live.answered(taken)
+                if live is not None:
+                    return driven, live
+                live = self.live.take(driven)
+                entries = self._entries(tx, driven, live)
         except BaseException:
             if live is not None:
                 self.live.drop(live)
             raise
-        if driven is None:
-            return None
         if live is None:
             return driven, self._begun(driven, entries)
         live.entries |= entries

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from aios.db.agents import Driven
-    from aios.db.settlement import Taken
+    from aios.db.agents import Driven, Taken
     from aios.kernel.replay import Issued
     from aios.worker.watchdog import Watchdog
 
@@ -54,7 +53,7 @@ class Live:
         if self.open != [taken.seq] or not taken.results:
             return False
         asked = self.entries[taken.seq]
-        self.entries[taken.seq] = Entry(asked.digest, asked.label, results=taken.results, context=taken.context)
+        self.entries[taken.seq] = Entry(asked.digest, asked.label, results=list(taken.results), context=taken.context)
         return True
 
     def note(self, driven: Driven, issued: Sequence[Issued]) -> None:
@@ -86,6 +85,13 @@ class LiveRuns:
             return live
         self.drop(live)
         return None
+
+    def awaits(self, agent: UUID) -> str:
+        """The number of the only request that an agent's program waits for here; empty: there is none, or more."""
+        with self._lock:
+            live = self._kept.get(agent)
+            waiting = live.open if live is not None else []
+        return waiting[0] if len(waiting) == 1 else ""
 
     def answered(self, taken: Taken) -> Live | None:
         """The run that goes on with this very answer, if it waits for no other one."""

@@ -83,7 +83,7 @@ def test_a_claim_that_is_under_way_is_left_alone(world):
 def test_a_drive_that_nobody_does_is_given_back(world):
     agent = UUID(world.client.submit("writer", "x"))
     with world.database.statement() as tx:
-        agents.claim(tx, agent, incarnation=world.incarnation.id, programs=["writer"])
+        agents.claim(tx, agent, taker=agents.Taker(world.incarnation.id, ["writer"]))
     with world.incarnation.driving(agent):
         world.incarnation.beat()
         assert world.client.get(str(agent))["state"] == "running"

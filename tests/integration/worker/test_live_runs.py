@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 from sqlalchemy import text
 
+from aios.db import agents, journal
 from aios.kernel.plan import ToolInfo
 from aios.kernel.ports import Outcome
 from aios.kernel.program import program
@@ -85,10 +88,25 @@ def test_a_drive_that_was_lost_with_postgres_is_done_again(world):
     assert world.client.result(agent, timeout=5).value == list(range(4))
 
 
+def test_a_claim_brings_the_answer_that_a_kept_program_waits_for(world):
+    agent, awaited = UUID(world.client.submit("counting", 4)), ""
+    while not (awaited and world.recorder.bells[-1].pool == "agent"):  # it was answered, and is to be driven
+        world.answer(world.recorder.bells.pop())
+        awaited = world.drive.live.awaits(agent)
+    with world.database.transaction() as tx:
+        taken = agents.claim(tx, agent, taker=world.drive.taker(), awaits=awaited)
+        entry = journal.load(tx, agent, generation=0)[awaited]
+        tx.rollback()
+    assert (taken.seq, list(taken.results), taken.context) == (awaited, entry.results, entry.context)
+    assert entry.results
+    world.run()
+    assert world.client.result(str(agent), timeout=5).value == list(range(4))
+
+
 def test_nothing_is_kept_beyond_the_limit(world):
     world.drive.live._limit = 1
-    agents = [world.client.submit("counting", 4) for _ in range(3)]
+    submitted = [world.client.submit("counting", 4) for _ in range(3)]
     world.run()
-    assert [world.client.result(agent, timeout=5).value for agent in agents] == [list(range(4))] * 3
+    assert [world.client.result(agent, timeout=5).value for agent in submitted] == [list(range(4))] * 3
     assert len(world.drive.live._kept) <= 1
     assert len(STARTS) == len(ENDS) > 6
