@@ -11,6 +11,7 @@ from aios.cli import file_finding, file_versions, screen
 from aios.cli.file_words import Expect, FilePath, Version, done, pattern, show, write_out
 from aios.cli.options import AsJson, DataDir, connect
 from aios.errors import InvalidArgument
+from aios.storage.media import PDF
 
 if TYPE_CHECKING:
     from aios.kernel.values import JsonObject
@@ -187,6 +188,10 @@ def stat(path: FilePath, *, as_json: AsJson = False, data_dir: DataDir = None) -
         told = client.files.perform("stat", path=path)
     rows = [(name, "yes" if value is True else "no" if value is False else value) for name, value in told.items()]
     show(told, ("FIELD", "VALUE"), rows, as_json=as_json)
+    if told.get("media_type") == PDF and told["indexed"] and not told["parts"] and not as_json:
+        screen.say(
+            "no search finds it by its text: it is encrypted, broken, or made of pictures; the worker's log says which"
+        )
 
 
 def _local(name: str) -> Path:

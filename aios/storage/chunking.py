@@ -71,6 +71,16 @@ def chunk(data: bytes, *, media_type: str, name: str = "") -> list[Chunk]:
         sections = list(cut(text))
     except (ValueError, csv.Error, RecursionError):
         sections = list(_plain(text))
+    return _chunks(sections, name=name)
+
+
+def chunk_pages(pages: Iterable[str], *, name: str = "") -> list[Chunk]:
+    """The chunks of a document that has pages instead of headings; none goes beyond its page."""
+    sections = (Section(f"page {number}", _BREAK.split(text)) for number, text in enumerate(pages, start=1))
+    return _chunks(sections, name=name)
+
+
+def _chunks(sections: Iterable[Section], *, name: str) -> list[Chunk]:
     made: list[Chunk] = []
     for section in sections:
         heading = " > ".join(part for part in (name, section.heading) if part)[:_LONGEST_HEADING]

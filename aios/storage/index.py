@@ -15,7 +15,9 @@ from sqlalchemy import func, insert, select, text
 from aios.db.tables import chunks
 from aios.errors import AiosError
 from aios.log import logger
-from aios.storage.chunking import chunk
+from aios.storage import pdf
+from aios.storage.chunking import chunk, chunk_pages
+from aios.storage.media import PDF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -165,7 +167,7 @@ class Index:
             with self._database.statement() as tx:
                 there = self._is_there(tx, task)
                 data = b"" if there else self._blobs.load(tx, task.digest)
-            pieces = [] if there else chunk(data, media_type=task.media_type, name=task.path.rpartition("/")[2])
+            pieces = [] if there else _pieces(task, data)
             vectors = self._vectors(pieces)
             with self._database.transaction() as tx:
                 self._store(tx, task, None if there else pieces, vectors)
@@ -232,6 +234,16 @@ class Index:
                 log.warning("index: %s; it goes on later", error)
             except Exception:
                 log.exception("index: the tick raised; the next one tries again")
+
+
+def _pieces(task: Task, data: bytes) -> list[Chunk]:
+    name = task.path.rpartition("/")[2]
+    if task.media_type != PDF:
+        return chunk(data, media_type=task.media_type, name=name)
+    pages = pdf.read(data)
+    if pages.missing:
+        log.warning("index: %s version %d: %s", task.path, task.version, pages.missing)
+    return chunk_pages(pages.texts, name=name)
 
 
 def _key(digest: bytes) -> int:

@@ -11,11 +11,15 @@ MARKDOWN: Final = "text/markdown"
 HTML: Final = "text/html"
 CSV: Final = "text/csv"
 JSON: Final = "application/json"
+PDF: Final = "application/pdf"
 
-SEARCHED: Final = frozenset({TEXT, MARKDOWN, HTML, CSV, JSON})
+_TEXTS: Final = frozenset({TEXT, MARKDOWN, HTML, CSV, JSON})
+SEARCHED: Final = _TEXTS | {PDF}
 """Kinds that are cut into chunks and found by search; others are stored only."""
 
 _CONTINUATION: Final = 0b10
+_PDF_BEGINS: Final = b"%PDF-"
+_PDF_BEGINS_WITHIN: Final = 1024  # some programs write a few lines of their own before it, and every reader skips them
 _BY_SUFFIX: Final = {
     ".md": MARKDOWN,
     ".markdown": MARKDOWN,
@@ -30,13 +34,18 @@ _BY_SUFFIX: Final = {
 
 
 def media_type(path: str, data: bytes) -> str:
-    """A file's media type: what is no UTF-8 is binary whatever its name says, and text of an unknown kind is plain text."""
+    """A file's media type: what is no UTF-8 is binary whatever its name says, and text of an unknown kind is plain text.
+
+    A PDF is one by its name and its first bytes; it may happen to be UTF-8.
+    """
     name = path.rpartition("/")[2].lower()
     suffix = name[name.rfind(".") :] if "." in name else ""
     guessed = _BY_SUFFIX.get(suffix) or mimetypes.guess_type(name, strict=True)[0]
+    if guessed == PDF and _PDF_BEGINS in data[:_PDF_BEGINS_WITHIN]:
+        return PDF
     if not _is_text(data):
         return guessed if guessed and guessed not in SEARCHED and not guessed.startswith("text/") else BINARY
-    return guessed if guessed in SEARCHED else TEXT
+    return guessed if guessed in _TEXTS else TEXT
 
 
 def window(data: bytes, *, start: int, length: int | None) -> tuple[int, int]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 
-from aios.db.tables import file_versions
+from aios.db.tables import chunks, file_versions
 from aios.db.tables import files as rows
 from aios.errors import InvalidArgument, NotFound
 from aios.kernel.payload import read as read_payload
@@ -102,6 +102,8 @@ def stat(tx: Transaction, path: str) -> JsonObject:
         return {"path": path, "folder": True, **times}
     known = files.find(tx, path)
     kept = select(func.count()).select_from(file_versions).where(file_versions.c.file_id == row.id)
+    about = (known.digest, known.media_type) if known else (b"", "")
+    parts = select(func.count()).select_from(chunks).where(tuple_(chunks.c.digest, chunks.c.media_type) == about)
     return {
         "path": path,
         "folder": False,
@@ -111,6 +113,7 @@ def stat(tx: Transaction, path: str) -> JsonObject:
         "digest": known.digest.hex() if known else "",
         "versions": tx.execute(kept).scalar_one(),
         "indexed": row.indexed == row.version,
+        "parts": tx.execute(parts).scalar_one(),
         **times,
     }
 

@@ -160,7 +160,11 @@ class Storage:
         return Request("storage", "mkdir", {"path": path}, decode=nothing)
 
     def stat(self, path: str) -> Request[JsonObject]:
-        """What is known of a file or folder: version, size, media type, digest, times, whether search knows it."""
+        """What is known of a file or folder: version, size, media type, digest, times, whether search knows it.
+
+        `parts` says by how many parts search finds it: 0 for what is binary, and for a PDF that is encrypted, broken or
+        made of pictures.
+        """
         return Request("storage", "stat", {"path": path})
 
     def move(self, source: str, target: str, *, replace: bool = False) -> Request[Sequence[FileInfo]]:

@@ -10,6 +10,7 @@ from sqlalchemy import insert
 
 from aios.db.tables import agents
 from aios.kernel.ids import new_id
+from tests.pdfs import pdf
 
 pytestmark = pytest.mark.usefixtures("system")
 
@@ -102,14 +103,17 @@ def test_an_agents_files_are_reached_by_its_id(fs, database):
 
 def test_a_search_says_what_is_too_new(fs):
     fs("put", "-", "inv/printer.md", stdin=b"We paid 200 euros for the printer.")
+    fs("put", "-", "scan.pdf", stdin=pdf(b"0 0 m 9 9 l S"))
     early = fs("search", "printer", "--in", "inv")
     assert "1 files there are too new" in early.err
+    assert fs("stat", "scan.pdf").err == ""
     from aios.sdk.client import Client
 
     with Client() as client:
         client.files.perform("index")
     (hit,) = fs("search", "what did the printer cost", "--json").json["hits"]
     assert hit["path"] == "/shared/inv/printer.md"
+    assert "made of pictures" in fs("stat", "scan.pdf").err
     assert fs("search", "printer", "--by", "words", "--type", "text/csv", "--json").json["hits"] == []
     assert fs("reindex", "--json").json == {"files": 0}
 

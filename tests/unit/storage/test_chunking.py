@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aios.storage.chunking import MOST_CHUNKS, SIZE, chunk
+from aios.storage.chunking import MOST_CHUNKS, SIZE, chunk, chunk_pages
 from aios.storage.media import CSV, HTML, JSON, MARKDOWN, SEARCHED, TEXT
 
 
@@ -41,6 +41,13 @@ def test_csv_rows_keep_the_names_of_their_columns():
 
 def test_json_values_keep_the_path_to_them():
     assert cut('{"a": {"b": [1, {"c": "x"}]}, "d": null}', JSON) == [("", "a.b[0]: 1\na.b[1].c: x\nd: None")]
+
+
+def test_pages_are_cut_apart_and_empty_ones_have_no_chunk():
+    assert chunk_pages(["one\n\nmore", " ", "three"], name="x.pdf") == [
+        ("x.pdf > page 1", "one\nmore"),
+        ("x.pdf > page 3", "three"),
+    ]
 
 
 def test_paragraphs_are_joined_up_to_the_size_and_long_ones_cut_at_sentences():

@@ -21,6 +21,11 @@ from aios.storage.media import BINARY, SEARCHED, media_type, window
         ("/a/README", b"text", "text/plain"),
         ("/a.md/README", b"text", "text/plain"),
         ("/a/x.png", b"\x89PNG\xff", "image/png"),
+        ("/a/x.pdf", b"%PDF-1.7\n\xff", "application/pdf"),
+        ("/a/x.PDF", b"%PDF-1.7\nall of it ASCII", "application/pdf"),
+        ("/a/x.pdf", b"\xff no such thing", BINARY),
+        ("/a/x.pdf", b"only its name", "text/plain"),
+        ("/a/x.txt", b"it begins with %PDF-", "text/plain"),
         ("/a/x.md", b"\xff\xfe", BINARY),
         ("/a/x.txt", b"a\x00b", BINARY),
         ("/a/x", b"\xff", BINARY),
@@ -32,7 +37,9 @@ def test_a_kind_is_told_by_name_and_content(path, data, kind):
 
 
 def test_what_is_no_text_is_never_searched():
-    assert all(media_type(f"x.{suffix}", b"\xff") not in SEARCHED for suffix in ("md", "csv", "json", "html", "txt"))
+    assert all(
+        media_type(f"x.{suffix}", b"\xff") not in SEARCHED for suffix in ("md", "csv", "json", "html", "pdf", "txt")
+    )
 
 
 @given(st.text(max_size=40), st.integers(1, 9))
