@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
+import signal
 import sys
 import tempfile
 import time
@@ -101,7 +103,7 @@ def written(system: System, plan: Plan) -> dict[str, float]:
         system.pause(plan.kill_seconds)
         name = random.choice(KILLED)
         if system.query(open_)[0][0] and not system.waiting():
-            system.units[name].kill()
+            os.kill(system.pid(name), signal.SIGKILL)
             kills += 1
         if time.monotonic() - begun > 3000:
             raise TimeoutError(system.tails())
