@@ -11,6 +11,7 @@ from aios.errors import InvalidArgument
 from aios.kernel import paths
 from aios.kernel.ids import new_id, new_token
 from aios.kernel.ports import Claimed
+from aios.storage import newest
 from aios.storage.executor import StorageExecutor
 from aios.storage.store import OPERATOR
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from aios.bootstrap import Parts
     from aios.kernel.values import Json, JsonObject
     from aios.storage.links import Opened
+    from aios.storage.newest import Newest
 
 _AGENT: Final = re.compile(r"@([^/]+)/(.*)", re.DOTALL)
 _SECONDS: Final = 600.0
@@ -76,6 +78,16 @@ class Files:
         content = base64.b64encode(data).decode()
         written: JsonObject = self.perform("write", path=path, content=content, encoding="base64", expect=expect)
         return written
+
+    def newest(self, folder: str) -> Sequence[Newest]:
+        """The newest version of every file that is or was in a folder, deletions among them, with their digests."""
+        with self._parts.database.statement() as tx:
+            return newest.newest(tx, folder)
+
+    def system(self) -> str:
+        """Which AIOS these files are of: the same in all its processes, another one for any other."""
+        with self._parts.database.statement() as tx:
+            return newest.system(tx)
 
     def open_link(self, link: str) -> Opened:
         """What a share link opens.
