@@ -283,7 +283,8 @@ def router(parts: Parts) -> Driver:
 
     settings = parts.settings
     drivers = Drivers(lambda core: driver(core, settings.llm))
-    return Router(Registry(settings, parts.stored_cores), drivers, SharedStates(RedisStates(settings.scheduler)))
+    states = SharedStates(RedisStates(settings.scheduler))
+    return Router(Registry(settings, parts.stored_cores), drivers, states, mean_quality=settings.llm.mean_quality)
 
 
 def objects(url: str) -> ObjectStore | None:

@@ -84,6 +84,13 @@ class CoreSettings(_Section):
     slots: int = Field(4, ge=1, description="Calls in flight at most.")
     key_env: str = Field("", description="Environment variable that holds its API key.")
     context_tokens: int = Field(0, ge=0, description="Prompt and answer together; 0: as the core says.")
+    cost_prompt: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="Cost of 1,000 tokens of a prompt, in one currency for all cores."
+    )
+    cost_completion: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="Cost of 1,000 tokens of an answer, in the same currency."
+    )
+    quality: float = Field(0.0, ge=0, le=1, description="How good its answers are; 0: nobody said.")
 
 
 class LLMSettings(_Section):
@@ -105,6 +112,12 @@ class LLMSettings(_Section):
     stream_seconds: float = Field(3600.0, description="Token streams in Redis expire after this time.")
     stream_linger_seconds: float = Field(60.0, description="The same once their answer is over: the journal has it.")
     stream_tokens: int = Field(16384, description="Token streams in Redis keep at most this many entries.")
+    mean_quality: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Calls that name neither model nor quality cost as little as this mean quality of theirs allows; 0: off.",
+    )
     cores: tuple[CoreSettings, ...] = Field((), description="Cores beside `engine_url`, each a table [[llm.cores]].")
 
     @field_validator("slice_tokens")

@@ -37,6 +37,13 @@ def add(
     slots: Annotated[int, typer.Option(help="Calls in flight at most.")] = 4,
     key_env: Annotated[str, typer.Option(help="Environment variable, of the workers, with its API key.")] = "",
     context_tokens: Annotated[int, typer.Option(help="Prompt and answer together; 0: as it says itself.")] = 0,
+    cost_prompt: Annotated[
+        float, typer.Option(help="What 1,000 tokens of a prompt cost, in one currency for all cores.")
+    ] = 0.0,
+    cost_completion: Annotated[float, typer.Option(help="What 1,000 tokens of an answer cost.")] = 0.0,
+    quality: Annotated[
+        float, typer.Option(help="How good its answers are, from 0 to 1, for `chat(quality=...)`; 0: not said.")
+    ] = 0.0,
     replace: Annotated[bool, typer.Option("--replace", help="Change the core of that name.")] = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,
@@ -55,6 +62,9 @@ def add(
             slots=slots,
             key_env=key_env,
             context_tokens=context_tokens,
+            cost_prompt=cost_prompt,
+            cost_completion=cost_completion,
+            quality=quality,
             replace=replace,
         )
     _tell(row, f"{name} takes calls", as_json=as_json)
@@ -78,13 +88,15 @@ def list_(*, as_json: AsJson = False, data_dir: DataDir = None) -> None:
             row["kind"],
             row["model"] or None,
             ", ".join(row["aliases"]),
+            _cost(row),
+            f"{row['quality']:g}" if row["quality"] else None,
             f"{'?' if row['used'] is None else row['used']}/{row['slots']}",
             f"{row['breaker']} {row['blocked_seconds']:.0f} s" if row["blocked_seconds"] else row["breaker"],
             row["url"],
         )
         for row in rows
     ]
-    screen.show_table(("NAME", "STATE", "KIND", "MODEL", "ALIASES", "USED", "BREAKER", "URL"), cells)
+    screen.show_table(("NAME", "STATE", "KIND", "MODEL", "ALIASES", "COST", "QUALITY", "USED", "BREAKER", "URL"), cells)
 
 
 @cores.command()
@@ -142,6 +154,11 @@ def try_(name: Name, *, as_json: AsJson = False, data_dir: DataDir = None) -> No
     text = screen.shortened(str(found["text"]))
     print(f"{found['model']}: {text!r}, {found['tokens']} tokens")
     print(f"first token after {found['first_token_ms']} ms, all after {found['total_ms']} ms")
+
+
+def _cost(row: "JsonObject") -> str | None:
+    asked, answered = row["cost_prompt"], row["cost_completion"]
+    return f"{asked:g} / {answered:g}" if asked or answered else None
 
 
 def _drained(client: "Client", name: str) -> "JsonObject":

@@ -14,7 +14,10 @@ from aios.kernel.words import Pool, SyscallState
 if TYPE_CHECKING:
     from aios.db.session import Transaction
 
-_FIELDS = ("name", "url", "kind", "model", "aliases", "slots", "key_env", "context_tokens", "state")
+_FIELDS = (
+    *("name", "url", "kind", "model", "aliases", "slots", "key_env", "context_tokens"),
+    *("cost_prompt", "cost_completion", "quality", "state"),
+)
 
 
 def listing(tx: Transaction) -> list[Core]:

@@ -179,6 +179,7 @@ class Prompt:
         text: a plain completion's prompt; None when `messages` are given.
         notes: memories for the model, best first; `aios.llm.fit` puts those before the conversation that there is room for.
         fallbacks: models to ask when no core of `model` takes calls, in this order.
+        quality: the least that a core must declare to be asked; the cheapest of them is asked first. 0: any core.
         trace: HTTP headers that name the syscall and the claim, for the engine's log.
         valid: whether it may still be asked; a driver looks last before it sends.
         slicing: that it is to come in slices; a driver that cannot ignores it.
@@ -192,6 +193,7 @@ class Prompt:
     sampling: Sampling = field(default_factory=Sampling)
     model: str = ""
     fallbacks: Sequence[str] = ()
+    quality: float = 0.0
     trace: dict[str, str] = field(default_factory=dict)
     valid: Callable[[], bool] = field(default=_always, compare=False)
     slicing: Slicing | None = None

@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from aios.errors import InvalidArgument
+from aios.kernel.thrift import Offer
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -26,6 +29,8 @@ DEFAULT: Final = "default"
 """The name of the core that `engine_url` makes."""
 
 _TEXT_PREFIX: Final = 512  # characters of a plain completion that count as its prefix
+_CHARS_PER_TOKEN: Final = 4
+_ANSWER_TOKENS: Final = 256  # of an answer whose length nobody limits
 _LOAD = (5, 4)  # 1.25, in whole numbers: Lua and Python must agree to the last bit
 
 
@@ -61,6 +66,9 @@ class Core:
         slots: calls in flight at most.
         key_env: the environment variable with its API key; the key itself is stored nowhere.
         context_tokens: prompt and answer together; 0: as the core says.
+        cost_prompt: what 1,000 tokens of a prompt cost, in one currency for all cores; 0: nothing, or nobody said.
+        cost_completion: the same of an answer.
+        quality: how good its answers are, from 0 to 1; 0: nobody said.
     """
 
     name: str
@@ -71,6 +79,9 @@ class Core:
     slots: int = 4
     key_env: str = ""
     context_tokens: int = 0
+    cost_prompt: float = 0.0
+    cost_completion: float = 0.0
+    quality: float = 0.0
     state: CoreState = CoreState.ACTIVE
     origin: Origin = Origin.TABLE
 
@@ -124,17 +135,44 @@ def ranked(prefix: bytes, cores: Iterable[Core]) -> list[Core]:
     return sorted(cores, key=lambda core: (_draw(prefix, core), core.name), reverse=True)
 
 
+def good_enough(choices: Sequence[Sequence[Core]], quality: float) -> list[list[Core]]:
+    """Of each choice the cores that declare at least that quality.
+
+    Raises:
+        InvalidArgument: there are cores, and none does.
+    """
+    found = [[core for core in cores if core.quality >= quality] for cores in choices]
+    if any(choices) and not any(found):
+        best = max((core for cores in choices for core in cores), key=lambda core: core.quality)
+        most = f"{best.quality:g} ({best.name})" if best.quality else "nothing: `aios cores add --quality`"
+        raise InvalidArgument("quality", quality, f"the most that a core of the model declares is {most}")
+    return found
+
+
+def offers(cores: Iterable[Core], prompt: Prompt) -> list[Offer]:
+    """What each core takes for a call, in about as many tokens as it will have, and the quality that it declares."""
+    texts = [prompt.text or "", *(str(message.get("content", "")) for message in prompt.messages)]
+    asked = sum(map(len, texts)) / _CHARS_PER_TOKEN
+    answered = prompt.sampling.max_tokens or _ANSWER_TOKENS
+    return [Offer((asked * core.cost_prompt + answered * core.cost_completion) / 1000, core.quality) for core in cores]
+
+
 def _draw(prefix: bytes, core: Core) -> float:
     digest = hashlib.blake2b(core.name.encode(), key=prefix, digest_size=8).digest()
     number = (int.from_bytes(digest, "big") + 1) / (2**64 + 2)  # within (0, 1)
     return -core.slots / math.log(number)
 
 
-def pick(loads: Sequence[Load]) -> int | None:
-    """Which of the ranked cores takes one more call: the first within its bound, else the first with a free slot."""
+def pick(loads: Sequence[Load], *, spread: bool = True) -> int | None:
+    """Which of the ranked cores takes one more call: the first within its bound, else the first with a free slot.
+
+    Args:
+        loads: of the cores, the preferred one first.
+        spread: whether there is a bound at all.
+    """
     share, total = sum(load.slots for load in loads), sum(load.used for load in loads) + 1
     over, under = _LOAD
-    for place, load in enumerate(loads):
+    for place, load in enumerate(loads if spread else ()):
         bound = -(-over * total * load.slots // (under * share)) if share else 0
         if load.used < min(load.slots, bound):
             return place

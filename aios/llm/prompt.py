@@ -39,6 +39,7 @@ def prompt_of(call: Claimed, *, spec: Callable[[str], ToolSpec]) -> Prompt:
         sampling=_repeatable(Sampling.from_json(payload.get("sampling", {})), call.id),
         model=payload.get("model", ""),
         fallbacks=payload.get("fallbacks", ()),
+        quality=payload.get("quality", 0.0),
         trace={SYSCALL_HEADER: str(call.id), CLAIM_HEADER: str(call.token)},
         valid=call.valid,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from dataclasses import asdict, replace
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from aios.settings import Settings
 
 _NAME: Final = re.compile(r"[\w][\w.:/-]{0,99}")
+_PLAIN: Final = (
+    *("name", "url", "model", "slots", "key_env", "context_tokens"),
+    *("cost_prompt", "cost_completion", "quality"),
+)
 _TEST_SECONDS: Final = 60.0
 
 
@@ -44,6 +49,9 @@ class Cores:
         slots: int = 4,
         key_env: str = "",
         context_tokens: int = 0,
+        cost_prompt: float = 0.0,
+        cost_completion: float = 0.0,
+        quality: float = 0.0,
         replace: bool = False,
     ) -> JsonObject:
         """Let the `llm` pool use one more core; running workers do so within a second.
@@ -57,6 +65,9 @@ class Cores:
             slots: calls in flight at most.
             key_env: environment variable, of the workers, with its API key.
             context_tokens: prompt and answer together; 0: as the core says.
+            cost_prompt: cost of 1,000 tokens of a prompt, in one currency for all cores.
+            cost_completion: cost of 1,000 tokens of an answer, in the same currency.
+            quality: how good its answers are, from 0 to 1; 0: nobody said.
             replace: change the core of that name.
 
         Raises:
@@ -71,6 +82,9 @@ class Cores:
             _at_least(slots, 1, "slots"),
             key_env,
             _at_least(context_tokens, 0, "context_tokens"),
+            _within(cost_prompt, math.inf, "cost_prompt"),
+            _within(cost_completion, math.inf, "cost_completion"),
+            _within(quality, 1, "quality"),
         )
         with self._parts.database.transaction() as tx:
             if not replace and any(known.name == name for known in self._known(table.listing(tx))):
@@ -187,7 +201,7 @@ async def _tried(core: Core, settings: Settings) -> JsonObject:
 def _shown(core: Core, view: View | None) -> JsonObject:
     left = max(0.0, view.breaker.blocked_until - view.now) if view else None
     return {
-        **{name: getattr(core, name) for name in ("name", "url", "model", "slots", "key_env", "context_tokens")},
+        **{name: getattr(core, name) for name in _PLAIN},
         "kind": core.kind.value,
         "aliases": list(core.aliases),
         "state": core.state.value,
@@ -224,3 +238,13 @@ def _at_least(value: int, least: int, what: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise InvalidArgument(what, value, f"give a whole number from {least} on")
     return value
+
+
+def _within(value: float, most: float, what: str) -> float:
+    if (
+        not isinstance(value, int | float)
+        or isinstance(value, bool)
+        or not (math.isfinite(value) and 0 <= value <= most)
+    ):
+        raise InvalidArgument(what, value, f"give a number from 0 {'on' if most == math.inf else f'to {most:g}'}")
+    return float(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Integer, Table, Text, text
+from sqlalchemy import CheckConstraint, Column, Double, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from aios.db.tables.base import instant, metadata
@@ -18,6 +18,9 @@ cores = Table(
     Column("slots", Integer, CheckConstraint("slots > 0", name="ck_cores_slots"), nullable=False),
     Column("key_env", Text, nullable=False, server_default=text("''")),  # a variable's name: no key is stored
     Column("context_tokens", Integer, nullable=False, server_default=text("0")),
+    Column("cost_prompt", Double, nullable=False, server_default=text("0")),  # of 1,000 tokens
+    Column("cost_completion", Double, nullable=False, server_default=text("0")),
+    Column("quality", Double, nullable=False, server_default=text("0")),  # from 0 to 1; 0: nobody said
     Column("state", Text, nullable=False, server_default=text("'active'")),
     instant("created_at", now=True),
 )

@@ -46,6 +46,7 @@ class LLM:
         sampling: Sampling | None = None,
         model: str = "",
         fallbacks: Sequence[str] = (),
+        quality: float = 0.0,
         recall: int | Recall | None = None,
         remember: bool | Remember | None = None,
         context: str | None = None,
@@ -60,6 +61,7 @@ class LLM:
             sampling: how tokens are picked; its fields may be given as keywords instead (`max_tokens=64`).
             model: a model's name or an alias; empty: any core's own.
             fallbacks: models to ask when no core of `model` takes calls, in this order.
+            quality: ask the cheapest core with a free slot that declares at least this much, from 0 to 1; 0: any core.
             recall: put notes that match the last message before the conversation: so many, or as a `Recall` says; 0 for
                 none, None: as the program says.
             remember: store the reply as a note, or as a `Remember` says; None: as the program says.
@@ -67,7 +69,8 @@ class LLM:
                 None: as the program says. `reply.context` tells what the model was not shown.
             **options: fields of `Sampling`.
         """
-        args = _llm_args(sampling, options, model=model, fallbacks=list(fallbacks), tools=list(tools), schema=schema)
+        wanted = {"model": model, "fallbacks": list(fallbacks), "quality": _checked_quality(quality)}
+        args = _llm_args(sampling, options, **wanted, tools=list(tools), schema=schema)
         conversation = check_messages(messages)
         args |= self._remembered(conversation, recall, remember, model=model)
         position = 1 if "recall" in args else 0
@@ -161,6 +164,12 @@ def reply(result: JsonObject) -> Reply:
         core=result.get("core") or "",
         context=Dropped(**result["context"]) if result.get("context") else None,
     )
+
+
+def _checked_quality(quality: float) -> float:
+    if isinstance(quality, bool) or not isinstance(quality, int | float) or not 0 <= quality <= 1:
+        raise InvalidArgument("quality", quality, "give a number from 0 to 1, as cores declare it")
+    return quality
 
 
 def _llm_args(sampling: Sampling | None, options: JsonObject, **rest: Json) -> JsonObject:

@@ -35,10 +35,12 @@ class Wish:
     Attributes:
         choices: the cores of its model, then of each fallback, best first.
         tried: by name, what went wrong there.
+        spread: whether no core is to have more than its share of the calls.
     """
 
     choices: list[list[Core]]
     tried: dict[str, AiosError] = field(default_factory=dict)
+    spread: bool = True
 
     @property
     def left(self) -> list[list[Core]]:
@@ -83,7 +85,7 @@ class Door:
         while True:
             waits = []
             for group in wish.left:
-                found: Admission = await self._aside(partial(self._states.admit, group, lease))
+                found: Admission = await self._aside(partial(self._states.admit, group, lease, spread=wish.spread))
                 if found.place is not None:
                     core = group[found.place]
                     self._health.hold(core.name, lease)

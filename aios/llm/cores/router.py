@@ -22,6 +22,7 @@ from aios.errors import (
     EngineOverloaded,
     EngineTimeout,
     EngineUnreachable,
+    InvalidArgument,
     Misconfigured,
     UnknownModel,
     did_you_mean,
@@ -30,6 +31,7 @@ from aios.kernel import routing
 from aios.kernel.ports import Boundary, Finish, Forgets
 from aios.kernel.routing import CoreState, Origin
 from aios.llm.cores.door import Door, Wish
+from aios.llm.cores.purse import Purse
 from aios.llm.prompt import SYSCALL_HEADER
 
 if TYPE_CHECKING:
@@ -57,16 +59,18 @@ class Router:
     name = "cores"
     resume: Literal["kv", "rerun", "none"] = "rerun"  # another core may take what one has begun
 
-    def __init__(self, registry: Registry, drivers: Drivers, states: CoreStates) -> None:
+    def __init__(self, registry: Registry, drivers: Drivers, states: CoreStates, *, mean_quality: float = 0.0) -> None:
         self._registry = registry
         self._drivers = drivers
         self._door = Door(drivers, states)
+        self._purse = Purse(mean_quality)
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[Token | Boundary | Finish, None]:
         """Tokens as they come, then one `Finish`.
 
         Raises:
             UnknownModel: no core answers to that name.
+            InvalidArgument: none of them declares the quality that is asked for.
             EngineLost: the core failed under way; another one can take over.
         """
         async with aclosing(await self._knowing(self._way, prompt)) as items:
@@ -75,10 +79,10 @@ class Router:
 
     async def _way(self, cores: Sequence[Core], prompt: Prompt) -> AsyncGenerator[Token | Boundary | Finish, None]:
         if len(cores) == 1 and cores[0].state is CoreState.ACTIVE:
-            (core,) = await self._serving(cores, prompt.model)
+            ((core,),) = routing.good_enough([await self._serving(cores, prompt.model)], prompt.quality)
             return self._ask(core, prompt)
         self._door.watch(cores)
-        return self._ask_one_of(Wish(await self._choices(cores, prompt)), prompt)
+        return self._ask_one_of(self._purse.wish(await self._choices(cores, prompt), prompt), prompt)
 
     async def info(self) -> CoreInfo:
         """What the core says of itself; of several what the first one says that answers, less what not all can."""
@@ -125,17 +129,17 @@ class Router:
     # --- which cores may take it ------------------------------------------------------------------------------------------
 
     async def _knowing(self, choose: Callable[[Sequence[Core], Prompt], Awaitable[T]], prompt: Prompt) -> T:
-        """What is chosen among the cores as they were a moment ago; if a name is unknown, among those of now."""
+        """What is chosen among the cores as they were a moment ago; if none of them will do, among those of now."""
         try:
             return await choose(await self._registry.cores(), prompt)
-        except UnknownModel:
+        except (UnknownModel, InvalidArgument):
             return await choose(await self._registry.newest(), prompt)
 
     async def _choices(self, cores: Sequence[Core], prompt: Prompt) -> list[list[Core]]:
         """The cores of the model and of each fallback, those first that have the prompt's prefix in their caches."""
         key = routing.prefix(prompt)
         groups = [await self._serving(cores, model) for model in (prompt.model, *prompt.fallbacks)]
-        return [routing.ranked(key, _active(group)) for group in groups]
+        return [routing.ranked(key, _active(group)) for group in routing.good_enough(groups, prompt.quality)]
 
     async def _serving(self, cores: Sequence[Core], model: str) -> list[Core]:
         found = routing.serving(cores, model)
@@ -173,6 +177,7 @@ class Router:
                         begun = True
                         if isinstance(item, Finish):  # now: whoever has the end may not ask for more
                             await self._door.praise(at)
+                            self._purse.served(at.core, prompt)
                         yield item
             except _CORE_AT_FAULT as error:
                 await self._door.blame(at, error)

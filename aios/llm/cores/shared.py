@@ -61,7 +61,7 @@ for i, core in ipairs(order.cores) do
     total, share = total + used[i], share + slots[i]
 end
 local chosen = 0
-for i = 1, #order.cores do
+for i = 1, order.spread and #order.cores or 0 do
     local bound = share > 0 and math.ceil(5 * total * slots[i] / (4 * share)) or 0
     if used[i] < math.min(slots[i], bound) then chosen = i break end
 end
@@ -91,14 +91,14 @@ class RedisStates:
         )
         self._admit = self._client.register_script(_ADMIT)
 
-    def admit(self, candidates: Sequence[Core], lease: str) -> Admission:
+    def admit(self, candidates: Sequence[Core], lease: str, *, spread: bool = True) -> Admission:
         """Take a slot of one of the candidates, given in order of preference.
 
         Raises:
             BrokerUnavailable: Redis does not answer; so with all methods.
         """
         cores = [[core.name, core.slots] for core in candidates]
-        order = json.dumps({"cores": cores, "lease": lease, "lease_seconds": LEASE_SECONDS})
+        order = json.dumps({"cores": cores, "lease": lease, "lease_seconds": LEASE_SECONDS, "spread": spread})
         chosen, now, soonest, share = self._ask(lambda: self._admit(keys=[_PREFIX], args=[order]))
         wait = max(0.0, float(soonest) - float(now))
         return Admission(int(chosen) - 1 if chosen else None, float(now), wait, open=bool(share))
@@ -202,11 +202,11 @@ class SharedStates:
         self._local = LocalStates()
         self._alone_until = 0.0
 
-    def admit(self, candidates: Sequence[Core], lease: str) -> Admission:
+    def admit(self, candidates: Sequence[Core], lease: str, *, spread: bool = True) -> Admission:
         """Take a slot of one of the candidates, given in order of preference."""
-        found = self._try(lambda: self._shared.admit(candidates, lease))
+        found = self._try(lambda: self._shared.admit(candidates, lease, spread=spread))
         if found is None:
-            return self._local.admit(candidates, lease)
+            return self._local.admit(candidates, lease, spread=spread)
         self._local.learn(found.now)
         if found.place is not None:
             self._local.take(candidates[found.place].name, lease)

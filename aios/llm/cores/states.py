@@ -47,8 +47,8 @@ class View(NamedTuple):
 class CoreStates(Protocol):
     """How the cores fare. Names of leases are the caller's, unique."""
 
-    def admit(self, candidates: Sequence[Core], lease: str) -> Admission:
-        """Take a slot of one of the candidates, given in order of preference."""
+    def admit(self, candidates: Sequence[Core], lease: str, *, spread: bool = True) -> Admission:
+        """Take a slot of one of the candidates, given in order of preference; `spread`: of none more than its share."""
         ...
 
     def release(self, core: str, lease: str) -> None:
@@ -95,7 +95,7 @@ class LocalStates:
         """Take over Redis' time."""
         self._ahead = now - self._clock()
 
-    def admit(self, candidates: Sequence[Core], lease: str) -> Admission:
+    def admit(self, candidates: Sequence[Core], lease: str, *, spread: bool = True) -> Admission:
         """Take a slot of one of the candidates, given in order of preference."""
         now = self.now
         loads, blocked = [], []
@@ -105,7 +105,7 @@ class LocalStates:
                 blocked.append(breaker.blocked_until - now)
             free = 0 if not breaker.passes(now) else 1 if breaker.trial else core.slots
             loads.append(Load(self._used(core.name), free))
-        chosen = pick(loads)
+        chosen = pick(loads, spread=spread)
         if chosen is not None:
             self.take(candidates[chosen].name, lease)
         return Admission(chosen, now, min(blocked, default=0.0), open=any(load.slots for load in loads))

@@ -23,6 +23,8 @@ URL = "http://127.0.0.1:1"
         (("add", "a", "http://me:secret@host"), "invalid url 'http://...@host': give the key by --key-env"),
         (("add", "a", URL, "--kind", "tgi2"), "invalid kind 'tgi2': give one of tgi, openai"),
         (("add", "a", URL, "--slots", "0"), "invalid slots 0: give a whole number from 1 on"),
+        (("add", "a", URL, "--quality", "1.5"), "invalid quality 1.5: give a number from 0 to 1"),
+        (("add", "a", URL, "--cost-prompt", "-1"), "invalid cost_prompt -1.0: give a number from 0 on"),
         (("add", "default", URL), "invalid core name 'default': it is taken"),
         (("drain", "defualt"), "unknown core 'defualt'; did you mean 'default'?"),
         (("activate", "x"), "unknown core 'x'; see `aios cores list`"),
@@ -65,11 +67,11 @@ def test_what_a_command_changed_of_a_declared_core_can_be_taken_back(aios, monke
 def test_the_list_is_a_table_and_names_what_it_does_not_know(aios, monkeypatch):
     monkeypatch.setenv("AIOS_ENGINE_URL", URL)
     monkeypatch.setenv("AIOS_SCHEDULER_URL", "redis://127.0.0.1:1/0")
-    aios("cores", "add", "gpu", "http://gpu:8080", "--kind", "openai")
+    aios("cores", "add", "gpu", "http://gpu:8080", "--kind", "openai", "--cost-prompt", "0.5", "--quality", "0.8")
     header, default, gpu = aios("cores", "list").out.splitlines()
-    assert header.split() == ["NAME", "STATE", "KIND", "MODEL", "ALIASES", "USED", "BREAKER", "URL"]
+    assert header.split() == ["NAME", "STATE", "KIND", "MODEL", "ALIASES", "COST", "QUALITY", "USED", "BREAKER", "URL"]
     assert default.split() == ["default", "active", "tgi", "?/4", URL]
-    assert gpu.split() == ["gpu", "active", "openai", "?/4", "http://gpu:8080"]
+    assert gpu.split() == ["gpu", "active", "openai", "0.5", "/", "0", "0.8", "?/4", "http://gpu:8080"]
 
 
 @pytest.mark.parametrize("kind", ["tgi", "openai"])

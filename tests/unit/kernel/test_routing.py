@@ -3,11 +3,13 @@
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aios.errors import InvalidArgument
 from aios.kernel import routing
-from aios.kernel.chat import ToolSpec
+from aios.kernel.chat import Sampling, ToolSpec
 from aios.kernel.ports import Prompt
 from aios.kernel.routing import Core, CoreState, Load, Origin
 
@@ -82,6 +84,28 @@ def test_one_popular_prefix_never_gives_a_core_more_than_its_bounded_share(slots
         bounds = [-(-5 * total * s // (4 * sum(slots))) for s in slots]
         spare = any(u < min(s, b) for u, s, b in zip(used, slots, bounds, strict=True))
         assert used[chosen] <= bounds[chosen] or not spare
+
+
+@given(LOADS)
+def test_where_nothing_is_spread_the_first_free_one_is_picked(loads):
+    free = [place for place, load in enumerate(loads) if load.used < load.slots]
+    assert routing.pick(loads, spread=False) == (free[0] if free else None)
+
+
+def test_what_a_core_takes_goes_by_the_tokens_of_prompt_and_answer():
+    core = replace(A, cost_prompt=2.0, cost_completion=10.0, quality=0.7)
+    prompt = Prompt(messages=[{"role": "user", "content": "x" * 4000}], sampling=Sampling(max_tokens=500))
+    assert routing.offers([core, B], prompt) == [(2.0 + 5.0, 0.7), (0.0, 0.0)]
+
+
+def test_only_cores_that_declare_as_much_are_good_enough_and_the_best_one_is_told():
+    fair, good = replace(A, quality=0.6), replace(B, quality=0.9)
+    assert routing.good_enough([[fair, good], [fair]], 0.8) == [[good], []]
+    assert routing.good_enough([[C]], 0.0) == [[C]]
+    with pytest.raises(InvalidArgument, match=r"invalid quality 0.95: the most .* is 0.9 \(b\)"):
+        routing.good_enough([[fair], [good]], 0.95)
+    with pytest.raises(InvalidArgument, match="aios cores add --quality"):
+        routing.good_enough([[C]], 0.5)
 
 
 def test_an_equal_prefix_stays_with_its_core_while_that_is_within_its_bound():

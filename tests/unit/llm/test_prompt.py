@@ -2,8 +2,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from aios.errors import InvalidArgument
 from aios.kernel.chat import ToolSpec
 from aios.kernel.ports import Claimed
+from aios.kernel.resources.llm import LLM
 from aios.llm.prompt import prompt_of, with_memories
 
 NOTES = [{"id": "1", "content": "likes tea"}, {"id": "2", "content": "is from Lyon"}]
@@ -34,6 +36,14 @@ def test_a_prompt_carries_the_conversation_the_tools_and_the_names_of_syscall_an
 def test_a_completion_has_a_text_and_a_schema():
     prompt = prompt_of(claimed({"sampling": {}, "prompt": "Once", "schema": '{"type": "string"}'}), spec=no_tools)
     assert (prompt.text, prompt.schema) == ("Once", {"type": "string"})
+
+
+def test_a_quality_is_asked_of_the_cores_and_one_that_none_can_have_is_refused():
+    asked = LLM().chat("hi", quality=0.8)
+    assert prompt_of(claimed(asked.args), spec=no_tools).quality == 0.8
+    assert "quality" not in LLM().chat("hi").args, "journals from before are replayed as they are"
+    with pytest.raises(InvalidArgument, match="invalid quality 80: give a number from 0 to 1"):
+        LLM().chat("hi", quality=80)
 
 
 def test_a_second_attempt_draws_with_the_seed_of_the_first():

@@ -44,6 +44,10 @@ class TestStates:
         states.release("a", str(next(n for n in range(3) if admitted[n].place == 0)))
         assert states.admit([A, B], "5").place == 0
 
+    def test_where_nothing_is_spread_the_first_is_filled_before_the_second_is_asked(self, states):
+        admitted = [states.admit([B, A], str(n), spread=False) for n in range(4)]
+        assert [a.place for a in admitted] == [0, 1, 1, None]
+
     def test_an_open_breaker_blocks_its_core_only_and_says_for_how_long(self, states):
         states.change("a", lambda breaker, now: breaker.failed(now, began=now, fatal=True))
         assert states.admit([A, B], "1").place == 1
@@ -80,9 +84,10 @@ class TestStates:
         st.tuples(st.integers(0, 7), st.integers(1, 7), st.sampled_from([None, "open", "trial", "paused"])),
         min_size=1,
         max_size=5,
-    )
+    ),
+    st.booleans(),
 )
-def test_redis_chooses_as_the_rule_says(shared, redis_url, rows):
+def test_redis_chooses_as_the_rule_says(shared, redis_url, rows, spread):
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
         now = client.time()[0]
@@ -99,7 +104,7 @@ def test_redis_chooses_as_the_rule_says(shared, redis_url, rows):
             if state:
                 client.hset("aios:cores:breakers", f"c{place}", json.dumps(asdict(breakers[state])))
             loads.append(Load(used, 1 if state == "trial" else 0 if state else slots))
-    assert shared.admit(cores, uuid4().hex).place == pick(loads)
+    assert shared.admit(cores, uuid4().hex, spread=spread).place == pick(loads, spread=spread)
 
 
 def test_a_lease_that_nobody_renews_ends(shared, redis_url):

@@ -12,6 +12,7 @@ from aios.errors import (
     EngineOverloaded,
     EngineRefused,
     EngineUnreachable,
+    InvalidArgument,
     Misconfigured,
     StateLost,
     UnknownModel,
@@ -63,7 +64,8 @@ class Serves(FakeDriver):
 class Cast:
     """A router and its fake cores; `states` outlives it, as Redis does."""
 
-    def __init__(self, *drivers, states=None, **differences):
+    def __init__(self, *drivers, states=None, mean_quality=0.0, **differences):
+        self.mean_quality = mean_quality
         self.drivers = {driver.name: driver for driver in drivers}
         self.cores = [Core(name, "http://x", **{"model": name, **differences.get(name, {})}) for name in self.drivers]
         self.states = states or LocalStates()
@@ -71,7 +73,10 @@ class Cast:
     async def start(self):
         settings = Settings(llm=LLMSettings())
         self.router = Router(
-            Registry(settings, lambda: self.cores), Drivers(lambda core: self.drivers[core.name]), self.states
+            Registry(settings, lambda: self.cores),
+            Drivers(lambda core: self.drivers[core.name]),
+            self.states,
+            mean_quality=self.mean_quality,
         )
         return self.router
 
@@ -197,6 +202,57 @@ def test_a_fallback_is_asked_only_when_no_core_of_the_model_lets_calls_pass():
     down = FakeDriver(EngineUnreachable("large", "refused"), name="large")
     assert play(Cast(down, small), prompt)[0].text == "small"
     assert type(play(Cast(down, small), named("large"))[0]) is EngineUnreachable
+
+
+PRICED = {
+    "small": {"cost_completion": 1.0, "quality": 0.5, "aliases": ("any",)},
+    "middle": {"cost_completion": 5.0, "quality": 0.8, "aliases": ("any",), "slots": 1},
+    "large": {"cost_completion": 25.0, "quality": 0.9, "aliases": ("any",)},
+}
+
+
+def priced(**more):
+    return Cast(*(FakeDriver("x", name=name) for name in PRICED), **{**PRICED, **more})
+
+
+def talks(count, **more):
+    return [Prompt(text=f"{n}" * 9, **more) for n in range(count)]
+
+
+def test_a_call_that_names_a_quality_asks_the_cheapest_core_that_declares_as_much():
+    cast = priced()
+    ends = play(cast, *talks(8, quality=0.6), *talks(2, quality=0.85), *talks(2, quality=0.1, model="any"))
+    assert [end.core for end in ends] == ["middle"] * 8 + ["large"] * 2 + ["small"] * 2
+
+
+def test_where_the_cheapest_good_enough_core_has_no_slot_or_is_down_the_next_one_is_asked():
+    cast = priced()
+    cast.states.take("middle", "somebody's")
+    assert play(cast, *talks(1, quality=0.6))[0].core == "large"
+    cast = priced()
+    cast.drivers["middle"] = FakeDriver(EngineUnreachable("middle", "refused"), name="middle")
+    assert {end.core for end in play(cast, *talks(4, quality=0.6))} == {"large"}
+    assert asked(cast)["small"] == 0
+
+
+@pytest.mark.parametrize("names", [("small", "middle", "large"), ("large",)])
+def test_a_quality_that_no_core_declares_is_the_callers_mistake(names):
+    (error,) = play(Cast(*(FakeDriver(name=name) for name in names), **PRICED), *talks(1, quality=0.95))
+    assert type(error) is InvalidArgument
+    assert str(error) == "invalid quality 0.95: the most that a core of the model declares is 0.9 (large)"
+
+
+def test_calls_that_say_nothing_keep_the_mean_quality_of_the_settings():
+    cast = priced(mean_quality=0.7)
+    qualities = [PRICED[end.core]["quality"] for end in play(cast, *talks(300))]
+    assert 0.69 < sum(qualities) / 300 < 0.72
+    assert asked(cast)["large"] < 30, "where the middle one will do"
+
+
+def test_calls_that_name_a_model_are_no_part_of_that_mean():
+    cast = priced(mean_quality=0.5)
+    ends = play(cast, *talks(20, model="large"), *talks(20))
+    assert {end.core for end in ends[20:]} == {"small"}
 
 
 def test_an_unknown_model_is_told_with_the_names_near_it():
