@@ -135,7 +135,7 @@ def _round(cell: Cell, batch: Sequence[JsonObject], at: _Place) -> Round:
 
 def _work(cell: Cell, job: Job, counters: Counters, engine: Engine) -> None:
     """Run workers until all generations are complete; a third of what is interrupted is killed, worker and engine in turn."""
-    numbers, victims = random.Random(job.seed), cycle(("worker", "engine"))
+    numbers, victims, claims = random.Random(job.seed), cycle(("worker", "engine")), 0
     worker = _hired(job, counters)
     while counters.total("done") < len(job.ids):
         time.sleep(numbers.uniform(*_PAUSE_SECONDS[cell.backend]))
@@ -145,6 +145,9 @@ def _work(cell: Cell, job: Job, counters: Counters, engine: Engine) -> None:
         killed = counters.total("killed_worker") + counters.total("killed_engine")
         if job.calm or 2 * killed > counters.total("preempted") + counters.total("cut"):
             continue
+        if counters.total("claims") == claims or not counters.total("fresh"):  # nothing goes on that could be interrupted
+            continue
+        claims = counters.total("claims")
         if next(victims) == "engine":
             engine.kill()
             engine.start()
