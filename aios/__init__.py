@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from aios.kernel.chat import Reply, Sampling, ToolCall, Usage
     from aios.kernel.program import Program, program
     from aios.kernel.recall import AutoMemory, Recall, Remember
+    from aios.kernel.resources.files import FileInfo
     from aios.kernel.resources.memory import Block, Note
-    from aios.kernel.resources.storage import FileInfo
     from aios.sdk.aio import AsyncClient
     from aios.sdk.client import Client, Result
 
@@ -41,7 +41,7 @@ _HOMES = {
     "AutoMemory": "aios.kernel.recall",
     "Block": "aios.kernel.resources.memory",
     "Client": "aios.sdk.client",
-    "FileInfo": "aios.kernel.resources.storage",
+    "FileInfo": "aios.kernel.resources.files",
     "Note": "aios.kernel.resources.memory",
     "Program": "aios.kernel.program",
     "Recall": "aios.kernel.recall",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aios.cli import file_finding, file_mount, file_versions, screen
+from aios.cli import file_finding, file_mount, file_sets, file_versions, screen
 from aios.cli.file_words import Expect, FilePath, Version, done, pattern, show, write_out
 from aios.cli.options import AsJson, DataDir, connect
 from aios.errors import InvalidArgument
@@ -30,6 +30,7 @@ def add_to(app: typer.Typer) -> None:
         group.command()(command)
     file_versions.add_to(group)
     file_finding.add_to(group)
+    file_sets.add_to(group)
     file_mount.add_to(group)
     app.add_typer(group, name="fs", rich_help_panel="Data")
 

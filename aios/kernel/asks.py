@@ -25,15 +25,16 @@ MEMORY: Final = {
     ),
 }
 STORAGE: Final = {
-    **dict.fromkeys(("read", "list", "stat", "history", "diff", "search", "summarise", "keep_summary", "copy"), "read"),
+    **dict.fromkeys(("read", "list", "stat", "history", "diff", "search", "group", "join"), "read"),
+    **dict.fromkeys(("summarise", "keep_summary", "copy"), "read"),
     **dict.fromkeys(("create", "write", "append", "mkdir", "rollback"), "write"),
     **dict.fromkeys(("share", "unshare", "links"), "share"),
 }
 _STRONGEST: Final = "delete"
-_WHERE: Final = ("path", "source", "pattern", "folder", "under")
+_WHERE: Final = ("path", "source", "pattern", "left", "right", "folder", "under")
 _WHERETO: Final = ("target", "to", "destination")
 _GLOB: Final = frozenset("*?[{")
-_LISTS: Final = frozenset({"list", "search"})
+_LISTS: Final = frozenset({"list", "search", "group", "join"})
 _TREES: Final = frozenset({"move", "copy"})  # of a folder: with all that is in it
 
 

@@ -46,7 +46,7 @@ class Files:
         Raises:
             CallerError: it cannot be done; the message says why.
         """
-        for name in ("path", "source", "target", "pattern"):
+        for name in ("path", "source", "target", "pattern", "left", "right"):
             if isinstance(payload.get(name), str):
                 payload[name] = self.path(payload[name])
         store = replace(self._parts.store, home=paths.SHARED)

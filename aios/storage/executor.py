@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aios.errors import InvalidArgument
 from aios.kernel.ports import Outcome
-from aios.storage import finding, reading, sharing, writing
+from aios.storage import finding, reading, relating, sharing, writing
 from aios.storage.store import Store
 
 if TYPE_CHECKING:
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
     from aios.kernel.ports import Claimed
 
-OPERATIONS = {**writing.OPERATIONS, **reading.OPERATIONS, **finding.OPERATIONS, **sharing.OPERATIONS}
+OPERATIONS = {
+    **writing.OPERATIONS,
+    **reading.OPERATIONS,
+    **finding.OPERATIONS,
+    **relating.OPERATIONS,
+    **sharing.OPERATIONS,
+}
 
 
 class StorageExecutor:

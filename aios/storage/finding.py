@@ -11,7 +11,7 @@ from aios.db.tables import summaries
 from aios.errors import InvalidArgument, NotFound
 from aios.kernel.payload import read as read_payload
 from aios.storage import files
-from aios.storage.payloads import KeepSummary, Nothing, Search, Summary, instant
+from aios.storage.payloads import Area, KeepSummary, Nothing, Search, Summary, instant
 from aios.storage.search import Meaning, Where, search
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 0.8  # of a syscall's time
 
 
-def where(asked: Search, *, pattern: str) -> Where:
-    """Which files a search is about.
+def where(asked: Area, *, pattern: str) -> Where:
+    """Which files an operation is about.
 
     Raises:
         InvalidArgument: an instant is none.

@@ -17,6 +17,10 @@ Expect = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Bytes = Annotated[int, Field(ge=0, le=2**40)]
 
 LONGEST_QUERY: Final = 4_000
+DEFAULT_SCORE: Final = 0.5
+_FEWEST_LABELS: Final = 2
+
+Query = Annotated[str, Field(max_length=LONGEST_QUERY)]
 
 
 def instant(name: str, given: str | None) -> datetime | None:
@@ -137,16 +141,72 @@ class Diff(Payload):
     new: Version | None = None
 
 
-class Search(Payload):
-    """What is looked for, how, and where."""
+class Area(Payload):
+    """Which files: where, of what kind, changed when."""
 
-    query: Annotated[str, Field(max_length=LONGEST_QUERY)]
-    by: Literal["words", "meaning", "both"] = "both"
-    k: Annotated[int, Field(ge=1, le=100)] = 10
     pattern: str = "**"
     media_type: str | None = None
     after: str | None = None
     before: str | None = None
+
+
+class Search(Area):
+    """What is looked for, how, and where."""
+
+    query: Query
+    by: Literal["words", "meaning", "both"] = "both"
+    k: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+class Group(Search):
+    """By what files are put together; without a query all that are there.
+
+    By words unless something else is said: what only means something like the query has no end but `k`.
+    """
+
+    key: Literal["type", "folder", "agent", "day", "label"]
+    labels: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default_factory=list, max_length=20)
+    members: Annotated[int, Field(ge=0, le=1000)] = 20
+    query: Query = ""
+    by: Literal["words", "meaning", "both"] = "words"
+    k: Annotated[int, Field(ge=1, le=100)] = 100
+
+    @property
+    def named(self) -> list[str]:
+        """The labels, each once.
+
+        Raises:
+            InvalidArgument: there are none to choose from, or they are for another key.
+        """
+        names = list(dict.fromkeys(self.labels))
+        if self.key == "label" and len(names) < _FEWEST_LABELS:
+            raise InvalidArgument("labels", names, "give at least two to choose from, such as invoice and letter")
+        if self.key != "label" and names:
+            raise InvalidArgument("labels", names, "they are for the key `label`")
+        return names
+
+
+class Join(Payload):
+    """Two sets of files, and by what their members belong together."""
+
+    left: str
+    right: str
+    left_query: Query = ""
+    right_query: Query = ""
+    on: Literal["name", "stem", "meaning"] = "stem"
+    min_score: Annotated[float, Field(ge=0, le=1)] | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+    @property
+    def least(self) -> float:
+        """The lowest score of a pair by meaning.
+
+        Raises:
+            InvalidArgument: a score is given for pairs by name, which have none.
+        """
+        if self.on != "meaning" and self.min_score is not None:
+            raise InvalidArgument("min_score", self.min_score, "it is for pairs by meaning; say on='meaning'")
+        return DEFAULT_SCORE if self.min_score is None else self.min_score
 
 
 class Share(Payload):

@@ -33,6 +33,11 @@ _FEWEST_CANDIDATES: Final = 50
 _CANDIDATES_PER_RESULT: Final = 5
 _LONGEST_WORDS: Final = 2_000  # characters of a query that full text looks at
 
+NEWEST: Final = and_(file_versions.c.file_id == files.c.id, file_versions.c.version == files.c.version)
+_CONTENT: Final = and_(chunks.c.digest == file_versions.c.digest, chunks.c.media_type == file_versions.c.media_type)
+PARTS: Final = files.join(file_versions, NEWEST).join(chunks, _CONTENT)
+"""Files with the parts that search knows of their newest versions."""
+
 
 @dataclass(frozen=True)
 class Where:
@@ -68,21 +73,26 @@ def search(tx: Transaction, query: str, *, where: Where, k: int, words: bool, me
         words: whether to look for the words.
         meaning: whether to look for the meaning, and for which.
     """
-    chosen = _chosen(tx, where)
+    conditions = chosen(tx, where)
     count = max(_FEWEST_CANDIDATES, _CANDIDATES_PER_RESULT * k)
     ways = {}
     if words:
-        ways["words"] = tx.execute(_by_words(query, chosen).limit(count)).all()
+        ways["words"] = tx.execute(_by_words(query, conditions).limit(count)).all()
     if meaning is not None:
-        ways["meaning"] = tx.execute(_by_meaning(meaning, chosen).limit(count)).all()
+        ways["meaning"] = tx.execute(_by_meaning(meaning, conditions).limit(count)).all()
     best = fused({way: [_key(row) for row in rows] for way, rows in ways.items()})
     told = {_key(row): row for rows in ways.values() for row in rows}
     hits: dict[UUID, JsonObject] = {}
     for key, score, found_by in best:
         if key[0] not in hits and len(hits) < k:
             hits[key[0]] = {**_told(told[key]), "score": score, "by": found_by}
-    unknown = select(func.count()).select_from(files).where(*chosen, files.c.indexed < files.c.version)
-    return {"hits": list(hits.values()), "unindexed": tx.execute(unknown).scalar_one()}
+    return {"hits": list(hits.values()), "unindexed": unindexed(tx, conditions)}
+
+
+def unindexed(tx: Transaction, conditions: Sequence[ColumnElement[bool]]) -> int:
+    """How many of some files search does not know as they are now."""
+    unknown = select(func.count()).select_from(files).where(*conditions, files.c.indexed < files.c.version)
+    return tx.execute(unknown).scalar_one()
 
 
 def fused(ways: Mapping[str, Sequence[Any]]) -> list[tuple[Any, float, str]]:
@@ -97,48 +107,40 @@ def fused(ways: Mapping[str, Sequence[Any]]) -> list[tuple[Any, float, str]]:
     return [(key, round(scores[key], 6), "both" if len(found_by[key]) > 1 else found_by[key][0]) for key in best]
 
 
-def _chosen(tx: Transaction, where: Where) -> list[ColumnElement[bool]]:
-    """The files that are searched, as conditions."""
+def chosen(tx: Transaction, where: Where) -> list[ColumnElement[bool]]:
+    """The files that are looked at, as conditions."""
     prefix = glob.literal_prefix(where.pattern)
-    chosen = [files.c.path.startswith(prefix, autoescape=True), ~files.c.deleted, ~files.c.folder]
+    conditions = [files.c.path.startswith(prefix, autoescape=True), ~files.c.deleted, ~files.c.folder]
     if where.after is not None:
-        chosen.append(files.c.updated_at >= where.after)
+        conditions.append(files.c.updated_at >= where.after)
     if where.before is not None:
-        chosen.append(files.c.updated_at < where.before)
+        conditions.append(files.c.updated_at < where.before)
     if where.media_type is not None:
-        newest = and_(file_versions.c.file_id == files.c.id, file_versions.c.version == files.c.version)
-        kind = select(1).where(newest, file_versions.c.media_type == where.media_type).correlate(files).exists()
-        chosen.append(kind)
+        kind = select(1).where(NEWEST, file_versions.c.media_type == where.media_type).correlate(files).exists()
+        conditions.append(kind)
     if where.pattern != f"{prefix}**":
-        rows: Iterable[Row[Any]] = tx.execute(select(files.c.id, files.c.path).where(*chosen))
-        chosen.append(files.c.id.in_([row.id for row in rows if glob.matches(where.pattern, row.path)]))
-    return chosen
+        rows: Iterable[Row[Any]] = tx.execute(select(files.c.id, files.c.path).where(*conditions))
+        conditions.append(files.c.id.in_([row.id for row in rows if glob.matches(where.pattern, row.path)]))
+    return conditions
 
 
-def _by_words(query: str, chosen: list[ColumnElement[bool]]) -> Select[Any]:
+def _by_words(query: str, conditions: list[ColumnElement[bool]]) -> Select[Any]:
     """Any of the words is enough; the rank counts how many, and how near each other. No text is bad syntax."""
     every = func.plainto_tsquery("english", query[:_LONGEST_WORDS])
     some = cast(func.replace(cast(every, Text), "&", "|"), TSQUERY)
     rank = func.ts_rank(chunks.c.words, some, 1)  # 1: divided by the logarithm of the length
-    return _found(chosen).where(chunks.c.words.bool_op("@@")(some)).order_by(rank.desc(), files.c.path)
+    return _found(conditions).where(chunks.c.words.bool_op("@@")(some)).order_by(rank.desc(), files.c.path)
 
 
-def _by_meaning(meaning: Meaning, chosen: list[ColumnElement[bool]]) -> Select[Any]:
+def _by_meaning(meaning: Meaning, conditions: list[ColumnElement[bool]]) -> Select[Any]:
     distance = chunks.c.embedding.cosine_distance(meaning.vector)
-    return _found(chosen).where(chunks.c.embedder == meaning.embedder).order_by(distance, files.c.path)
+    return _found(conditions).where(chunks.c.embedder == meaning.embedder).order_by(distance, files.c.path)
 
 
-def _found(chosen: list[ColumnElement[bool]]) -> Select[Any]:
-    version = and_(file_versions.c.file_id == files.c.id, file_versions.c.version == files.c.version)
-    content = and_(chunks.c.digest == file_versions.c.digest, chunks.c.media_type == file_versions.c.media_type)
-    columns = files.c.id, files.c.path, files.c.version, files.c.updated_at
-    return (
-        select(*columns, chunks.c.media_type, chunks.c.position, chunks.c.heading, chunks.c.content)
-        .select_from(files)
-        .join(file_versions, version)
-        .join(chunks, content)
-        .where(*chosen)
-    )
+def _found(conditions: list[ColumnElement[bool]]) -> Select[Any]:
+    about = files.c.id, files.c.path, files.c.version, files.c.updated_at
+    part = chunks.c.media_type, chunks.c.position, chunks.c.heading, chunks.c.content
+    return select(*about, *part).select_from(PARTS).where(*conditions)
 
 
 def _key(row: Row[Any]) -> tuple[UUID, int]:

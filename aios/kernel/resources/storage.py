@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from aios.errors import InvalidArgument
 from aios.kernel.request import Request, nothing
+from aios.kernel.resources.files import FileInfo, Found, Group, Grouped, Hit, Joined, Link, Pair, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,79 +21,6 @@ PART: Final = 4000
 
 MOST_PARTS: Final = 20
 _TOKENS_PER_WORD: Final = 2
-
-
-@dataclass(frozen=True)
-class FileInfo:
-    """One file (or folder) as `storage.list`, `storage.write` and others tell it."""
-
-    path: str
-    version: int
-    size: int
-    updated_at: str = ""
-    media_type: str = ""
-    folder: bool = False
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A file that a search found, with the part of it that fits best.
-
-    Attributes:
-        score: for comparing hits of one search only.
-        by: what found it: `words`, `meaning` or `both`.
-        heading: the file's name and the headings above the part.
-    """
-
-    path: str
-    version: int
-    score: float
-    by: str
-    heading: str
-    content: str
-    media_type: str
-    updated_at: str
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a search found.
-
-    Attributes:
-        hits: best first, each file once.
-        unindexed: files of the searched area whose newest version search does not know yet; 0: nothing was missed.
-    """
-
-    hits: tuple[Hit, ...]
-    unindexed: int
-
-
-@dataclass(frozen=True)
-class Link:
-    """A share link: whoever has `link` may read the file until it expires or is revoked."""
-
-    link: str
-    id: str
-    path: str
-    version: int | None
-    expires_at: str
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What is in a file, in short.
-
-    Attributes:
-        version: the version that was summarised.
-        kept: it was made before, for the same content.
-        characters: how much of the text was read; `of` it has so many.
-    """
-
-    text: str
-    version: int
-    kept: bool
-    characters: int
-    of: int
 
 
 class Storage:
@@ -245,9 +172,69 @@ class Storage:
             before: changed earlier.
         """
         args = {"query": query, "k": k, "by": by, "pattern": pattern}
-        instants = {name: at.isoformat() for name, at in (("after", after), ("before", before)) if at is not None}
-        args |= _given(media_type=media_type, **instants)
+        args |= _given(media_type=media_type, **_instants(after=after, before=before))
         return Request("storage", "search", args, decode=lambda r: _found(r[-1]))
+
+    def group(
+        self,
+        key: Literal["type", "folder", "agent", "day", "label"],
+        *,
+        labels: Sequence[str] = (),
+        members: int = 20,
+        query: str = "",
+        by: Literal["words", "meaning", "both"] = "words",
+        k: int = 100,
+        pattern: str = "**",
+        media_type: str | None = None,
+        after: datetime | None = None,
+        before: datetime | None = None,
+    ) -> Request[Grouped]:
+        """Files put together by what they have in common, with counts.
+
+        Args:
+            key: `type`; `folder`; `agent` that wrote the newest version; `day` on which it was written; or `label`.
+            labels: for `label`: what there is to choose from; each file goes to the one that it means most like.
+            members: how many files of each group are told; all are counted.
+            query: only files that a search finds; empty: all.
+            by: how that search looks, as for `search`.
+            k: how many files it finds at most.
+            pattern: where to look, a glob pattern; by default the agent's own folder.
+            media_type: such as `text/markdown`.
+            after: changed then or later.
+            before: changed earlier.
+        """
+        args = {"key": key, "members": members, "pattern": pattern, **({"labels": [*labels]} if labels else {})}
+        args |= {"query": query, "by": by, "k": k} if query else {}
+        args |= _given(media_type=media_type, **_instants(after=after, before=before))
+        return Request("storage", "group", args, decode=lambda r: _grouped(r[-1]))
+
+    def join(
+        self,
+        left: str,
+        right: str,
+        *,
+        on: Literal["name", "stem", "meaning"] = "stem",
+        left_query: str = "",
+        right_query: str = "",
+        min_score: float | None = None,
+        limit: int = 100,
+    ) -> Request[Joined]:
+        """Pairs of files of two sets that belong together.
+
+        Args:
+            left: one set, a glob pattern.
+            right: the other; a file may be in both, but is never its own pair.
+            on: the same `name`; the same `stem`, which is the name without its last suffix; or `meaning`, of the whole files.
+            left_query: only the 100 files of that set that fit these words best; empty: all.
+            right_query: the same of the other.
+            min_score: for `meaning`: the lowest cosine similarity of a pair, from 0 to 1; 0.5 if none is given.
+            limit: how many pairs at most.
+        """
+        args: JsonObject = {"left": left, "right": right, "on": on, "limit": limit}
+        args |= {"left_query": left_query} if left_query else {}
+        args |= {"right_query": right_query} if right_query else {}
+        args |= _given(min_score=min_score)
+        return Request("storage", "join", args, decode=lambda r: _joined(r[-1]))
 
     def index(self) -> Request[int]:
         """Have search know all that was written until now, instead of in a moment; gives how many files are still left."""
@@ -302,6 +289,18 @@ def _found(result: JsonObject) -> Found:
     return Found(tuple(Hit(**hit) for hit in result["hits"]), result["unindexed"])
 
 
+def _grouped(result: JsonObject) -> Grouped:
+    groups = [
+        Group(**{**group, "members": tuple(FileInfo(**one) for one in group["members"])}) for group in result["groups"]
+    ]
+    return Grouped(tuple(groups), result["files"], result["unindexed"])
+
+
+def _joined(result: JsonObject) -> Joined:
+    pairs = [Pair(FileInfo(**one["left"]), FileInfo(**one["right"]), one["score"]) for one in result["pairs"]]
+    return Joined(tuple(pairs), result["more"], result["unindexed"])
+
+
 def _info(results: list[JsonObject]) -> FileInfo:
     return FileInfo(**results[-1])
 
@@ -310,6 +309,10 @@ def _content(content: str | bytes) -> JsonObject:
     if isinstance(content, bytes):
         return {"content": base64.b64encode(content).decode(), "encoding": "base64"}
     return {"content": content}
+
+
+def _instants(**instants: datetime | None) -> dict[str, str]:
+    return {name: instant.isoformat() for name, instant in instants.items() if instant is not None}
 
 
 def _given(**values: object) -> JsonObject:

@@ -11,7 +11,7 @@ from aios.kernel.plan import ToolInfo
 from aios.kernel.ports import Outcome
 from aios.kernel.program import program
 from aios.kernel.request import Request
-from aios.kernel.resources.storage import FileInfo
+from aios.kernel.resources.files import FileInfo
 from aios.kernel.words import Effect
 from aios.memory.executor import MemoryExecutor
 from aios.settings import AccessSettings

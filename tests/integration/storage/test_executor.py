@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from aios.db.tables import blobs, file_versions, files
 from aios.errors import InvalidArgument, NotFound, PathDenied
-from aios.kernel.resources.storage import FileInfo
+from aios.kernel.resources.files import FileInfo
 from tests.integration.storage.disk import Disk
 
 

@@ -27,6 +27,12 @@ OTHER = UUID(int=8)
         (AGENT.storage.list("/groups/g/*.md"), [("read", "file:/groups/g", True)]),
         (AGENT.storage.list("/**"), [("read", "file:/", True)]),
         (AGENT.storage.list(), [("read", f"file:/agents/{ME}", True)]),
+        (AGENT.storage.group("type", pattern="/shared/a*/b"), [("read", "file:/shared", True)]),
+        (AGENT.storage.group("day"), [("read", f"file:/agents/{ME}", True)]),
+        (
+            AGENT.storage.join("in/*", "/groups/g/**"),
+            [("read", f"file:/agents/{ME}/in", True), ("read", "file:/groups/g", True)],
+        ),
         (
             AGENT.storage.move("/shared/a", "b"),
             [("delete", "file:/shared/a", True), ("write", f"file:/agents/{ME}/b", True)],
