@@ -19,6 +19,7 @@ from aios.db.checkpoints import StoredCheckpoints
 from aios.db.session import Database
 from aios.errors import AiosError, EngineFailed, Ignored, Preempted
 from aios.kernel.ids import new_token
+from aios.kernel.words import SyscallState
 from aios.llm.executor import LLMExecutor
 from aios.llm.slices import Slicer
 from aios.llm.tgi import TGIDriver
@@ -120,6 +121,10 @@ class Worker:
 
     def _claim(self, place: int) -> None:
         counters, syscall = self._counters, self._job.ids[place]
+        with self._database.statement() as tx:
+            if syscalls.state_of(tx, syscall) == SyscallState.DONE:  # its worker was killed before it could count it
+                counters.set("done", place, 1)
+                return
         self._blame_the_dead(place)
         known = self._known(syscall)
         with self._database.statement() as tx:
