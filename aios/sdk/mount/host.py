@@ -7,27 +7,25 @@ goes unnoticed, since no system call does both at once.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from aios.errors import InvalidArgument, PathDenied
 from aios.kernel.mirroring import beside
 from aios.sdk.mount import opened
 from aios.sdk.mount.opened import Seen
-from aios.sdk.mount.record import STATE
+from aios.sdk.mount.record import HIDDEN, STATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime, timedelta
     from pathlib import Path
-
-HIDDEN: Final = ".aios-mount"
-"""The folder of this name in a mounted one is the mount's own; no file below such a name is synced."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +78,24 @@ class Host:
         """See what there is.
 
         Raises:
-            InvalidArgument: the folder is not where it was; nobody means to delete all files by that.
+            InvalidArgument: the folder is gone or cannot be read; nobody means to delete all files by that.
         """
-        self._check()
         found = Look()
-        self._walk(self._root, "", found)
+        try:
+            folders = self._list("", found)
+            if not os.path.samestat(self.path.stat(), os.fstat(self._root)):
+                raise FileNotFoundError(errno.ENOENT, "another folder is there")
+        except OSError as error:
+            remedy = f"it is no longer what it was ({error.strerror}); mount it again when it is back"
+            raise InvalidArgument("folder", str(self.path), remedy) from error
+        while folders:
+            folder = folders.pop()
+            try:
+                folders += self._list(folder, found)
+            except FileNotFoundError:
+                found.waiting.add(folder)
+            except OSError as error:
+                found.left[folder] = error.strerror or str(error)
         for kept in (self._known, self._written):
             for path in kept.keys() - found.files.keys():
                 del kept[path]
@@ -149,7 +160,7 @@ class Host:
         hidden = os.open(HIDDEN, opened.FOLDER, dir_fd=self._root)
         try:
             fcntl.flock(hidden, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for name in os.listdir(hidden):  # noqa: PTH208  # it is open: its path may lead elsewhere by now
+            for name in os.listdir(hidden):  # noqa: PTH208  # an open folder has no path
                 if name != STATE:
                     os.unlink(name, dir_fd=hidden)
         except OSError:
@@ -157,32 +168,27 @@ class Host:
             raise
         return hidden
 
-    def _check(self) -> None:
-        with suppress(OSError):
-            if os.path.samestat(self.path.stat(), os.fstat(self._root)):
-                return
-        raise InvalidArgument("folder", str(self.path), "it is no longer where it was; mount it again when it is back")
+    def _list(self, folder: str, found: Look) -> list[str]:
+        """See what is in a folder; gives the folders in it."""
+        inner = []
+        with self._open(folder) as here:
+            for name in os.listdir(here):  # noqa: PTH208  # an open folder has no path
+                path = f"{folder}/{name}" if folder else name
+                try:
+                    if name != HIDDEN and self._see(here, name, path, found):
+                        inner.append(path)
+                except FileNotFoundError:
+                    found.waiting.add(path)
+                except OSError as error:
+                    found.left[path] = error.strerror or str(error)
+        return inner
 
-    def _walk(self, folder: int, prefix: str, found: Look) -> None:
-        for name in os.listdir(folder):
-            if name == HIDDEN:
-                continue
-            try:
-                self._see(folder, name, prefix + name, found)
-            except FileNotFoundError:
-                found.waiting.add(prefix + name)
-            except OSError as error:
-                found.left[prefix + name] = error.strerror or str(error)
-
-    def _see(self, folder: int, name: str, path: str, found: Look) -> None:
+    def _see(self, folder: int, name: str, path: str, found: Look) -> bool:
+        """See one thing; whether it is a folder."""
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISDIR(status.st_mode):
-            inner = os.open(name, opened.FOLDER, dir_fd=folder)
-            try:
-                self._walk(inner, path + "/", found)
-            finally:
-                os.close(inner)
-        elif stat.S_ISLNK(status.st_mode):
+            return True
+        if stat.S_ISLNK(status.st_mode):
             found.left[path] = "it is a symbolic link, which is not followed"
         elif not stat.S_ISREG(status.st_mode):
             found.left[path] = "it is neither a file nor a folder"
@@ -192,6 +198,7 @@ class Host:
             found.waiting.add(path)
         else:
             found.files[path] = seen
+        return False
 
     def _seen(self, folder: int, name: str, path: str, mark: opened.Mark) -> Seen | None:
         """What a file is; None while somebody writes it.
@@ -212,18 +219,24 @@ class Host:
     @contextmanager
     def _within(self, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
         """The open folder that a path lies in, and the path's last name."""
-        *above, last = path.split("/")
-        if any(name in {"", ".", "..", HIDDEN} for name in (*above, last)):
+        if any(name in {"", ".", "..", HIDDEN} for name in path.split("/")):
             raise PathDenied(path, "no file of this name is kept in a mounted folder")
+        above, _, last = path.rpartition("/")
+        with self._open(above, make=make) as folder:
+            yield folder, last
+
+    @contextmanager
+    def _open(self, path: str, *, make: bool = False) -> Iterator[int]:
+        """A folder, reached name by name from the mounted one."""
         folder = os.dup(self._root)
         try:
-            for name in above:
+            for name in path.split("/") if path else ():
                 if make:
                     with suppress(FileExistsError):
                         os.mkdir(name, dir_fd=folder)
                 inner = os.open(name, opened.FOLDER, dir_fd=folder)
                 os.close(folder)
                 folder = inner
-            yield folder, last
+            yield folder
         finally:
             os.close(folder)

@@ -12,8 +12,12 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from aios.errors import InvalidArgument
 from aios.kernel.mirroring import Version
 from aios.sdk.mount import opened
+
+HIDDEN: Final = ".aios-mount"
+"""The folder of this name in a mounted one is the mount's own; no file below such a name is synced."""
 
 STATE: Final = "state.json"
 _EVERY_SECONDS: Final = 1.0
@@ -57,12 +61,20 @@ class Record:
         self._save_sometimes()
 
     def save(self) -> None:
-        """Write it down, if anything has changed."""
+        """Write it down, if anything has changed.
+
+        Raises:
+            InvalidArgument: it cannot be written any more.
+        """
         if not self._changed:
             return
         data = _State(system=self._system, virtual=self._virtual, files=self.last).model_dump_json().encode()
-        with opened.made(self._scratch, data, mode=_ONLY_ME) as name:
-            os.rename(name, STATE, src_dir_fd=self._scratch, dst_dir_fd=self._scratch)
+        try:
+            with opened.made(self._scratch, data, mode=_ONLY_ME) as name:
+                os.rename(name, STATE, src_dir_fd=self._scratch, dst_dir_fd=self._scratch)
+        except OSError as error:
+            remedy = f"what the mount knows cannot be written ({error.strerror}); make room for it, and mount again"
+            raise InvalidArgument("folder", HIDDEN, remedy) from error
         self._changed, self._due = False, time.monotonic() + _EVERY_SECONDS
 
     def _save_sometimes(self) -> None:
