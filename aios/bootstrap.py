@@ -277,6 +277,7 @@ def router(parts: Parts) -> Driver:
         Misconfigured: there is none.
     """
     from aios.llm.cores.drivers import Drivers, driver  # noqa: PLC0415  # a client speaks to no core
+    from aios.llm.cores.purse import Purse  # noqa: PLC0415
     from aios.llm.cores.registry import Registry  # noqa: PLC0415
     from aios.llm.cores.router import Router  # noqa: PLC0415
     from aios.llm.cores.shared import RedisStates, SharedStates  # noqa: PLC0415
@@ -284,7 +285,8 @@ def router(parts: Parts) -> Driver:
     settings = parts.settings
     drivers = Drivers(lambda core: driver(core, settings.llm))
     states = SharedStates(RedisStates(settings.scheduler))
-    return Router(Registry(settings, parts.stored_cores), drivers, states, mean_quality=settings.llm.mean_quality)
+    purse = Purse(mean_quality=settings.llm.mean_quality, patience_seconds=settings.llm.patience_seconds)
+    return Router(Registry(settings, parts.stored_cores), drivers, states, purse)
 
 
 def objects(url: str) -> ObjectStore | None:

@@ -118,6 +118,11 @@ class LLMSettings(_Section):
         le=1,
         description="Calls that name neither model nor quality cost as little as this mean quality of theirs allows; 0: off.",
     )
+    patience_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="Such calls, and those that name a quality, wait so long for the core that suits them best.",
+    )
     cores: tuple[CoreSettings, ...] = Field((), description="Cores beside `engine_url`, each a table [[llm.cores]].")
 
     @field_validator("slice_tokens")

@@ -36,11 +36,13 @@ class Wish:
         choices: the cores of its model, then of each fallback, best first.
         tried: by name, what went wrong there.
         spread: whether no core is to have more than its share of the calls.
+        patience_seconds: so long it waits for a slot of the best core alone, while that takes calls at all.
     """
 
     choices: list[list[Core]]
     tried: dict[str, AiosError] = field(default_factory=dict)
     spread: bool = True
+    patience_seconds: float = 0.0
 
     @property
     def left(self) -> list[list[Core]]:
@@ -81,11 +83,13 @@ class Door:
             EngineUnreachable: none takes calls, or none has a slot for too long.
             AiosError: all were tried; what went wrong last.
         """
-        lease, end = uuid4().hex, time.monotonic() + _PATIENCE_SECONDS
+        lease, patient_until = uuid4().hex, time.monotonic() + wish.patience_seconds
+        end = patient_until + _PATIENCE_SECONDS
         while True:
             waits = []
             for group in wish.left:
-                found: Admission = await self._aside(partial(self._states.admit, group, lease, spread=wish.spread))
+                patient = time.monotonic() < patient_until
+                found = await self._slot(group, lease, spread=wish.spread, patient=patient)
                 if found.place is not None:
                     core = group[found.place]
                     self._health.hold(core.name, lease)
@@ -98,6 +102,14 @@ class Door:
             if time.monotonic() > end:
                 raise EngineUnreachable(group[0].name, "all slots of the model's cores are taken")
             await self._until_freed()
+
+    async def _slot(self, group: Sequence[Core], lease: str, *, spread: bool, patient: bool) -> Admission:
+        """A slot, if one is free; with patience of the first core alone, unless that takes no calls."""
+        if patient:
+            first = await self._aside(partial(self._states.admit, group[:1], lease, spread=spread))
+            if first.open:
+                return first
+        return await self._aside(partial(self._states.admit, group, lease, spread=spread))
 
     def release(self, at: Admitted) -> None:
         """Give a slot back; nobody waits for that."""

@@ -23,22 +23,31 @@ if TYPE_CHECKING:
 class Purse:
     """Knows what calls may cost."""
 
-    def __init__(self, mean_quality: float) -> None:
-        """`mean_quality` is that of calls that name neither a quality nor a model; 0: they may go anywhere."""
+    def __init__(self, *, mean_quality: float = 0.0, patience_seconds: float = 0.0) -> None:
+        """Keep a mean, and wait for the core that suits a call best.
+
+        Args:
+            mean_quality: of the calls that name neither a quality nor a model; 0: they may go anywhere.
+            patience_seconds: so long a call waits for that core before it asks the next one.
+        """
+        self._patience_seconds = patience_seconds
         self._thrift = Thrift(mean_quality) if mean_quality else None
 
     def wish(self, choices: list[list[Core]], prompt: Prompt) -> Wish:
         """What a call may be served by; the choices come in the order in which its prefix prefers them."""
         if prompt.quality:
-            return Wish([self._cheapest_first(group, prompt) for group in choices], spread=False)
+            return self._strict([self._cheapest_first(group, prompt) for group in choices])
         if self._thrift is not None and not prompt.model:
-            return Wish([self._thriftily(self._thrift, group, prompt) for group in choices], spread=False)
+            return self._strict([self._thriftily(self._thrift, group, prompt) for group in choices])
         return Wish(choices)
 
     def served(self, core: Core, prompt: Prompt) -> None:
         """Account for a call."""
         if self._thrift is not None and not prompt.model and not prompt.quality:
             self._thrift.took(core.quality)
+
+    def _strict(self, choices: list[list[Core]]) -> Wish:
+        return Wish(choices, spread=False, patience_seconds=self._patience_seconds)
 
     def _cheapest_first(self, cores: Sequence[Core], prompt: Prompt) -> list[Core]:
         offers = routing.offers(cores, prompt)

@@ -31,7 +31,6 @@ from aios.kernel import routing
 from aios.kernel.ports import Boundary, Finish, Forgets
 from aios.kernel.routing import CoreState, Origin
 from aios.llm.cores.door import Door, Wish
-from aios.llm.cores.purse import Purse
 from aios.llm.prompt import SYSCALL_HEADER
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from aios.kernel.values import JsonObject
     from aios.llm.cores.door import Admitted
     from aios.llm.cores.drivers import Drivers
+    from aios.llm.cores.purse import Purse
     from aios.llm.cores.registry import Registry
     from aios.llm.cores.states import CoreStates
 
@@ -59,11 +59,11 @@ class Router:
     name = "cores"
     resume: Literal["kv", "rerun", "none"] = "rerun"  # another core may take what one has begun
 
-    def __init__(self, registry: Registry, drivers: Drivers, states: CoreStates, *, mean_quality: float = 0.0) -> None:
+    def __init__(self, registry: Registry, drivers: Drivers, states: CoreStates, purse: Purse) -> None:
         self._registry = registry
         self._drivers = drivers
         self._door = Door(drivers, states)
-        self._purse = Purse(mean_quality)
+        self._purse = purse
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[Token | Boundary | Finish, None]:
         """Tokens as they come, then one `Finish`.

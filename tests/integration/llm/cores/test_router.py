@@ -16,6 +16,7 @@ from aios.kernel.ports import Boundary, Finish, Prompt
 from aios.kernel.routing import Core, CoreKind
 from aios.kernel.slices import Slicing
 from aios.llm.cores.drivers import Drivers, driver
+from aios.llm.cores.purse import Purse
 from aios.llm.cores.registry import Registry
 from aios.llm.cores.router import Router
 from aios.llm.cores.shared import RedisStates, SharedStates
@@ -50,7 +51,7 @@ def router(redis_url, *engines, kinds=(CoreKind.TGI, CoreKind.OPENAI), slots=200
         for name, made, kind in zip("ab", engines, kinds, strict=True)
     ]
     drivers = Drivers(lambda core: driver(core, LLMSettings()))
-    return Router(Registry(Settings(), lambda: cores), drivers, SharedStates(RedisStates(redis_url)))
+    return Router(Registry(Settings(), lambda: cores), drivers, SharedStates(RedisStates(redis_url)), Purse())
 
 
 async def text_of(made, number):

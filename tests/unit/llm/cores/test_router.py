@@ -23,6 +23,7 @@ from aios.kernel.routing import Core, CoreState, Origin
 from aios.kernel.slices import Slicing
 from aios.llm.cores import door
 from aios.llm.cores.drivers import Drivers
+from aios.llm.cores.purse import Purse
 from aios.llm.cores.registry import Registry
 from aios.llm.cores.router import Router
 from aios.llm.cores.states import LocalStates
@@ -64,8 +65,8 @@ class Serves(FakeDriver):
 class Cast:
     """A router and its fake cores; `states` outlives it, as Redis does."""
 
-    def __init__(self, *drivers, states=None, mean_quality=0.0, **differences):
-        self.mean_quality = mean_quality
+    def __init__(self, *drivers, states=None, mean_quality=0.0, patience_seconds=0.0, **differences):
+        self.purse = Purse(mean_quality=mean_quality, patience_seconds=patience_seconds)
         self.drivers = {driver.name: driver for driver in drivers}
         self.cores = [Core(name, "http://x", **{"model": name, **differences.get(name, {})}) for name in self.drivers]
         self.states = states or LocalStates()
@@ -76,7 +77,7 @@ class Cast:
             Registry(settings, lambda: self.cores),
             Drivers(lambda core: self.drivers[core.name]),
             self.states,
-            mean_quality=self.mean_quality,
+            self.purse,
         )
         return self.router
 
@@ -233,6 +234,27 @@ def test_where_the_cheapest_good_enough_core_has_no_slot_or_is_down_the_next_one
     cast.drivers["middle"] = FakeDriver(EngineUnreachable("middle", "refused"), name="middle")
     assert {end.core for end in play(cast, *talks(4, quality=0.6))} == {"large"}
     assert asked(cast)["small"] == 0
+
+
+@pytest.mark.parametrize(("freed_after", "answers"), [(0.05, "middle"), (5, "large")])
+def test_with_patience_a_call_waits_for_the_core_that_suits_it_best_but_not_for_ever(freed_after, answers):
+    cast = priced(patience_seconds=0.3)
+    cast.states.take("middle", "somebody's")
+
+    async def run():
+        await cast.start()
+        asyncio.get_running_loop().call_later(freed_after, cast.states.release, "middle", "somebody's")
+        end = (await cast.ask(*talks(1, quality=0.6)))[-1]
+        await cast.router.aclose()
+        return end.core
+
+    assert asyncio.run(run()) == answers
+
+
+def test_nobody_waits_for_a_core_that_takes_no_calls():
+    cast = priced(patience_seconds=60.0)
+    cast.states.change("middle", lambda breaker, now: breaker.paused(now, seconds=60))
+    assert play(cast, *talks(1, quality=0.6))[0].core == "large"
 
 
 @pytest.mark.parametrize("names", [("small", "middle", "large"), ("large",)])
