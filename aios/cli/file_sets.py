@@ -7,9 +7,11 @@ import typer
 from aios.cli import screen
 from aios.cli.file_words import instant, pattern, show
 from aios.cli.options import AsJson, DataDir, connect
+from aios.errors import InvalidArgument, NotFound, PathDenied
 
 if TYPE_CHECKING:
     from aios.kernel.values import Json
+    from aios.sdk.files import Files
 
 
 def add_to(group_of_commands: typer.Typer) -> None:
@@ -53,7 +55,7 @@ def group(
 
 
 def join(
-    left: Annotated[str, typer.Argument(help="A folder or a glob pattern.")],
+    left: Annotated[str, typer.Argument(help="A folder, a file or a glob pattern.")],
     right: Annotated[str, typer.Argument(help="Another, or the same.")],
     *,
     on: Annotated[
@@ -73,8 +75,8 @@ def join(
     Example: aios fs join /shared/orders "/shared/invoices/**/*.pdf" --on meaning --min-score 0.7
     """
     args = {"on": on, "min_score": min_score, "left_query": left_query, "right_query": right_query, "limit": limit}
-    sides = {"left": pattern(left, recursive=True), "right": pattern(right, recursive=True)}
     with connect(data_dir) as client:
+        sides = {"left": _side(client.files, left), "right": _side(client.files, right)}
         told = client.files.perform("join", **sides, **args)
     rows = [(pair["left"]["path"], pair["right"]["path"], pair["score"]) for pair in told["pairs"]]
     show(told, ("LEFT", "RIGHT", "SCORE"), rows, as_json=as_json)
@@ -83,6 +85,15 @@ def join(
             f"there are more than {limit}; `--limit` shows them, narrower patterns or a higher score leave them out"
         )
     _say_new(told, matters=on == "meaning" or bool(left_query or right_query), as_json=as_json)
+
+
+def _side(files: "Files", given: str) -> str:
+    """A file stands for itself, a folder for all that is in it."""
+    try:
+        is_file = not files.perform("stat", path=given)["folder"]
+    except (InvalidArgument, NotFound, PathDenied):  # a pattern, a root such as /shared, or `@last`
+        is_file = False
+    return given if is_file else pattern(given, recursive=True)
 
 
 def _names(members: "Json") -> str:

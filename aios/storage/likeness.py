@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
-    from sqlalchemy import Subquery
+    from sqlalchemy import CTE
 
     from aios.db.session import Transaction
     from aios.storage.search import Meaning
@@ -78,7 +78,9 @@ def alike(
     return [(row[0], row[1], round(float(row.score), 6)) for row in tx.execute(pairs)]
 
 
-def _means(of: Sequence[Member], *, embedder: str) -> Subquery:
+def _means(of: Sequence[Member], *, embedder: str) -> CTE:
+    """Materialised: a planner that expects few rows would take the means again for each file of the other side."""
     mean = func.avg(chunks.c.embedding, type_=Vector()).label("vector")
     theirs = files.c.id.in_([member.id for member in of]), chunks.c.embedder == embedder
-    return select(files.c.id, files.c.path, mean).select_from(PARTS).where(*theirs).group_by(files.c.id).subquery()
+    means = select(files.c.id, files.c.path, mean).select_from(PARTS).where(*theirs).group_by(files.c.id)
+    return means.cte().prefix_with("MATERIALIZED")

@@ -9,13 +9,15 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy import or_
+
 from aios.errors import InvalidArgument
 from aios.kernel.payload import read as read_payload
 from aios.storage.finding import meant, where
 from aios.storage.grouping import KEYS, NAMES, grouped, paired
 from aios.storage.likeness import alike, labelled
 from aios.storage.payloads import Group, Join
-from aios.storage.search import Meaning, Where
+from aios.storage.search import Meaning, Where, unindexed
 from aios.storage.sets import FileSet, members
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def _group(store: Store, call: Claimed) -> Effect:
         found = members(tx, wanted)
         groups = grouped(found.files, key=_key(tx, asked.key, found.files, labels))
         told = [group.told(asked.members) for group in groups]
-        return {"groups": told, "files": len(found.files), "unindexed": found.unindexed}
+        return {"groups": told, "files": len(found.files), "unindexed": unindexed(tx, found.area)}
 
     return effect
 
@@ -78,7 +80,7 @@ def _join(store: Store, call: Claimed) -> Effect:
         return {
             "pairs": pairs[: asked.limit],
             "more": len(pairs) > asked.limit,
-            "unindexed": one.unindexed + other.unindexed,
+            "unindexed": unindexed(tx, or_(one.area, other.area)),
         }
 
     return effect

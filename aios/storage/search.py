@@ -86,10 +86,10 @@ def search(tx: Transaction, query: str, *, where: Where, k: int, words: bool, me
     for key, score, found_by in best:
         if key[0] not in hits and len(hits) < k:
             hits[key[0]] = {**_told(told[key]), "score": score, "by": found_by}
-    return {"hits": list(hits.values()), "unindexed": unindexed(tx, conditions)}
+    return {"hits": list(hits.values()), "unindexed": unindexed(tx, *conditions)}
 
 
-def unindexed(tx: Transaction, conditions: Sequence[ColumnElement[bool]]) -> int:
+def unindexed(tx: Transaction, *conditions: ColumnElement[bool]) -> int:
     """How many of some files search does not know as they are now."""
     unknown = select(func.count()).select_from(files).where(*conditions, files.c.indexed < files.c.version)
     return tx.execute(unknown).scalar_one()

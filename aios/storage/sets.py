@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from aios.db.tables import file_versions, files
 from aios.errors import InvalidArgument
-from aios.storage.search import NEWEST, chosen, search, unindexed
+from aios.storage.search import NEWEST, chosen, search
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
+
+    from sqlalchemy import ColumnElement
 
     from aios.db.session import Transaction
     from aios.kernel.values import JsonObject
@@ -61,10 +63,10 @@ class Member(NamedTuple):
 
 
 class Members(NamedTuple):
-    """A set's files by path, and how many of its area search does not know as they are now."""
+    """A set's files by path, and the area that they are of, as a condition."""
 
     files: list[Member]
-    unindexed: int
+    area: ColumnElement[bool]
 
 
 def members(tx: Transaction, wanted: FileSet) -> Members:
@@ -74,7 +76,7 @@ def members(tx: Transaction, wanted: FileSet) -> Members:
         InvalidArgument: they are too many.
     """
     conditions = chosen(tx, wanted.where)
-    unknown = unindexed(tx, conditions)
+    area = and_(*conditions)
     if wanted.query.strip():
         found = search(tx, wanted.query, where=wanted.where, k=wanted.k, words=wanted.words, meaning=wanted.meaning)
         conditions.append(files.c.path.in_([hit["path"] for hit in found["hits"]]))
@@ -89,4 +91,4 @@ def members(tx: Transaction, wanted: FileSet) -> Members:
     if len(rows) > MOST_FILES:
         pattern = wanted.where.pattern
         raise InvalidArgument("pattern", pattern, f"more than {MOST_FILES} files match; narrow it, or give a query")
-    return Members([Member(*row) for row in rows], unknown)
+    return Members([Member(*row) for row in rows], area)

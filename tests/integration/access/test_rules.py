@@ -19,9 +19,11 @@ def test_fault_17_an_agent_reaches_its_own_files_and_nobody_elses(world):
     assert result[1] == "x"
     other = f"/agents/{first}/mine.txt"
     steps = [["read", other], ["write", other, "y"], ["delete", other], ["write", SHARED, "y"], ["list", "/shared/**"]]
+    steps += [["raw", "storage", "group", {"key": "type", "pattern": f"/agents/{first}/*"}]]
+    steps += [["raw", "storage", "join", {"left": "**", "right": f"/agents/{first}/**"}]]
     _, result = world.done(steps)
-    assert result == ["AccessDenied"] * 5
-    assert len(world.audited("denied")) == 5
+    assert result == ["AccessDenied"] * 7
+    assert len(world.audited("denied")) == 7
 
 
 def test_fault_14_an_agent_is_who_the_process_table_says_and_not_who_it_says(world):

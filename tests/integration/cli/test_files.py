@@ -118,6 +118,27 @@ def test_a_search_says_what_is_too_new(fs):
     assert fs("reindex", "--json").json == {"files": 0}
 
 
+def test_files_are_grouped_and_paired(fs):
+    for path in ("in/may.md", "in/june.md", "paid/may.csv"):
+        fs("put", "-", path, stdin=b"please pay the gardener")
+    table = fs("group", "folder").out.splitlines()
+    assert table[0].split() == ["FOLDER", "FILES", "BYTES", "SUCH", "AS"]
+    assert table[1].split() == ["/shared/in", "2", "46", "june.md,", "may.md"]
+    told = fs("group", "type", "--in", "in", "--members", "0", "--json").json
+    assert [(one["key"], one["count"], one["members"]) for one in told["groups"]] == [("text/markdown", 2, [])]
+    new = fs("group", "label", "--label", "a bill", "--label", "a letter")
+    assert new.out.splitlines()[1].startswith("(none)  3")
+    assert "3 files there are too new" in new.err
+    for left, right in (("in", "paid/may.csv"), ("/shared", "paid"), ("in/m*", "/shared/")):
+        assert fs("join", left, right).out.splitlines()[1].split() == [
+            "/shared/in/may.md",
+            "/shared/paid/may.csv",
+            "1.0",
+        ]
+    told = fs("join", "/shared", "/shared", "--on", "meaning", "--json").json
+    assert (told["pairs"], told["unindexed"]) == ([], 3)
+
+
 def test_a_link_is_shared_opened_and_revoked(fs):
     fs("put", "-", "r.md", stdin=b"report")
     link = fs("share", "r.md", "--for", "2h").out.strip()
@@ -134,6 +155,9 @@ MISTAKES = [
     (("rollback", "none"), "no file '/shared/none'"),
     (("rollback", "x", "--before", "soon"), "invalid time 'soon'"),
     (("search", "x", "--by", "luck"), "invalid by 'luck'"),
+    (("group", "colour"), "invalid key 'colour'"),
+    (("group", "label", "--label", "one"), "invalid labels ['one']: give at least two to choose from"),
+    (("join", "a", "b", "--min-score", "0.5"), "invalid min_score 0.5: it is for pairs by meaning"),
     (("share", "x", "--for", "ever"), "invalid age 'ever'"),
     (("open", "nonsense"), "this share link is no link of this system"),
     (("ls", "@nobody"), "no agent 'nobody'"),

@@ -52,6 +52,8 @@ def test_the_pages_program_runs(database, database_url, redis_url, tmp_path):
     assert told["text"].startswith("# Today\n\nIt rained.\nWe also painted")
     assert told["versions"] == ["rollback", "write", "append", "write"]
     assert told["found"] == ["today.md", "today.md"]
+    assert told["folders"] == {"notes": 1, "backup": 1}
+    assert told["pairs"] == [[f"/agents/{agent}/{folder}/today.md" for folder in ("notes", "backup")]]
 
 
 @pytest.mark.usefixtures("system")
@@ -69,4 +71,7 @@ def test_the_pages_commands_run(aios, monkeypatch):
     assert "+bread" in printed["aios fs diff list.txt"]
     assert printed["aios fs cat list.txt"] == "milk\n"
     assert "/shared/archive/list.txt" in printed["aios fs ls /shared -r"]
+    assert "text/plain  2" in printed["aios fs group type"]
+    pair = ("/shared/list.txt", "/shared/archive/list.txt")
+    assert printed["aios fs join list.txt archive --on name"].splitlines()[1].split() == [*pair, "1.0"]
     assert "open" in printed["aios fs links list.txt"]
