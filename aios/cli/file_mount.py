@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aios.sdk.mount.sync import Event
 
 _SETTLE: Final = timedelta(seconds=1)
+_PAUSE: Final = timedelta(seconds=0.5)
 _FORMS: Final = {
     "uploaded": "uploaded {path} (version {version})",
     "downloaded": "downloaded {path} (version {version})",
@@ -61,7 +62,7 @@ def mount(
             record = Record(host.scratch, system=client.files.system(), virtual=virtual.folder)
             sync = Sync(host, virtual, record, tell=_line if as_json else _sentence)
             if once:
-                sync.once(pause=_SETTLE)
+                sync.once(pause=_PAUSE)
             else:
                 _until_stopped(lambda: sync.forever(pause=timedelta(seconds=interval)))
 

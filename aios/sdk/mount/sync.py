@@ -39,10 +39,15 @@ class Event(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """How a turn ended: so many things were changed, and whether there is more to do at once."""
+    """How a turn ended.
+
+    Attributes:
+        changed: so many files were changed.
+        again: one about which there is more to do at once, since somebody is changing it; empty: none.
+    """
 
     changed: int
-    again: bool
+    again: str
 
 
 class Sync:
@@ -67,11 +72,14 @@ class Sync:
             AiosError: a folder or the system is gone, or others change the files all the time.
         """
         for _ in range(_MOST_TURNS):
-            if not self.turn().again:
+            busy = self.turn().again
+            if not busy:
                 self._summary()
                 return
             time.sleep(pause.total_seconds())
-        raise FinalError(f"after {_MOST_TURNS} looks files are still being written; try again, or leave out `--once`")
+        raise FinalError(
+            f"{busy!r} is being changed all the time, so it is not the same on both sides; try again later"
+        )
 
     def forever(self, *, pause: timedelta) -> None:
         """Keep them the same; a system that does not answer is asked again."""
@@ -104,7 +112,7 @@ class Sync:
             self._record.save()
 
     def _carry_out(self, steps: list[Step], seen: Look) -> Turn:
-        left, changed, again = dict(seen.left), 0, bool(seen.waiting)
+        left, changed, again = dict(seen.left), 0, min(seen.waiting, default="")
         for step in steps:
             try:
                 done = self._do(step, seen.files.get(step.path))
@@ -114,7 +122,8 @@ class Sync:
                 left[step.path] = getattr(error, "strerror", None) or str(error)
                 continue
             changed += done and step.action not in (Action.REMEMBER, Action.FORGET)
-            again = again or not done or step.action is Action.CONFLICT  # its copy is still to be uploaded
+            if not done or step.action is Action.CONFLICT:  # whose copy is still to be uploaded
+                again = step.path
         self._say_left(left)
         return Turn(changed, again)
 

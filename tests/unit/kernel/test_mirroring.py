@@ -68,7 +68,7 @@ edits = st.tuples(st.sampled_from(["here", "there"]), st.sampled_from("abc"), st
 rounds = st.lists(st.tuples(st.lists(edits, max_size=4), st.lists(edits, max_size=2), st.none() | st.integers(0, 4)))
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(rounds=rounds, forgets=st.booleans())
 def test_both_sides_become_equal_and_nothing_that_was_newest_is_lost(rounds, forgets):
     world, count = World(), 0
