@@ -63,6 +63,7 @@ bench: install ## the benchmarks, short; one that misses a target says so and th
 	-$(BIN)/aios bench scale --quick
 	-$(BIN)/aios bench scale --real --quick
 	-$(BIN)/aios bench memory --quick
+	-$(BIN)/aios bench routing --quick
 	-$(BIN)/aios bench peers --quick
 
 bench-full: install ## the benchmarks, unbounded
@@ -78,6 +79,7 @@ bench-full: install ## the benchmarks, unbounded
 	-$(BIN)/aios bench scale --real
 	-$(BIN)/aios bench calibration
 	-$(BIN)/aios bench memory
+	-$(BIN)/aios bench routing
 	-$(BIN)/aios bench peers
 
 docs: install ## build the documentation into site/

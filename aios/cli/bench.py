@@ -27,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
         tools: "E7: are limits of tools kept, and used, while workers are killed?",
         access: "E8: is every decision right while rules change, and every irreversible operation asked?",
         storage: "E11: are versions right under SIGKILL, and rollbacks? Search beside `grep -r`.",
+        routing: "E12: how near is routing by cost and quality to the exact optimum? Six models, virtual time.",
         peers: "E13: the same agent on DBOS, LangGraph, procrastinate and plain Celery: who is quicker, cheaper, back sooner?",
         context: "What comes back of a talk of 1,000 turns in a window of 8,192 tokens?",
         calibration: "How far is the simulated engine's timing model from the real local model?",
@@ -207,6 +208,25 @@ def storage(
     """
     page = ["--markdown", str(markdown.resolve())] if markdown else []
     _run("storage", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *page])
+
+
+def routing(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Some seconds instead of minutes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="PAGE", help="Write the tables between the marks of this page, too.")
+    ] = None,
+) -> None:
+    """What routing by cost and quality costs beside a linear program that knows all queries before (E12).
+
+    2,000 queries with known truth, six virtual models, a mean quality to keep; round robin, the cheapest and the best model
+    beside it. It ends with 1 if a router beats the optimum. Rows and findings go to benchmarks/results/.
+
+    Example: aios bench routing --quick --json
+    """
+    page = ["--markdown", str(markdown.resolve())] if markdown else []
+    _run("routing", [*(["--quick"] if quick else []), *(["--json"] if as_json else []), *page])
 
 
 def context(

@@ -97,7 +97,7 @@ def test_a_core_that_is_down_or_without_its_key_says_so(aios):
 def test_what_the_page_says_is_what_the_commands_do(aios, monkeypatch):
     page = (app_dir() / "docs" / "howto" / "cores.md").read_text()
     lines = re.findall(r"^aios (cores .*)$", page, re.MULTILINE)
-    assert len(lines) == 7
+    assert len(lines) == 9
     monkeypatch.setenv("CLOUD_KEY", "secret")
     with running("--backend", "scripted") as engine:
         for line in lines:
@@ -105,6 +105,7 @@ def test_what_the_page_says_is_what_the_commands_do(aios, monkeypatch):
             assert answer.code == 0, f"{line}: {answer.err}"
     (left,) = aios("cores", "list", "--json").json
     assert (left["name"], left["kind"], left["model"], left["key_env"]) == ("cloud", "openai", "large-1", "CLOUD_KEY")
+    assert (left["cost_prompt"], left["cost_completion"], left["quality"]) == (1, 4, 0.9)
 
 
 def test_doctor_looks_at_every_core_and_tells_which_one_does_not_answer(aios):
