@@ -62,7 +62,7 @@ def join(
         str, typer.Option(help="The same `name`, the same `stem` (without its suffix), or `meaning`.")
     ] = "stem",
     min_score: Annotated[
-        float | None, typer.Option(help="For `meaning`: the lowest similarity, 0 to 1.  [default: 0.5]")
+        float | None, typer.Option(help="For `meaning`: the lowest similarity, 0 to 1.  [default: 0.4]")
     ] = None,
     left_query: Annotated[str, typer.Option(help="On the left only the files that fit these words best.")] = "",
     right_query: Annotated[str, typer.Option(help="The same on the right.")] = "",

@@ -17,7 +17,7 @@ Expect = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Bytes = Annotated[int, Field(ge=0, le=2**40)]
 
 LONGEST_QUERY: Final = 4_000
-DEFAULT_SCORE: Final = 0.5
+DEFAULT_SCORE: Final = 0.4
 _FEWEST_LABELS: Final = 2
 
 Query = Annotated[str, Field(max_length=LONGEST_QUERY)]

@@ -227,7 +227,7 @@ class Storage:
             on: the same `name`; the same `stem`, which is the name without its last suffix; or `meaning`, of the whole files.
             left_query: only the 100 files of that set that fit these words best; empty: all.
             right_query: the same of the other.
-            min_score: for `meaning`: the lowest cosine similarity of a pair, from 0 to 1; 0.5 if none is given.
+            min_score: for `meaning`: the lowest cosine similarity of a pair, from 0 to 1; 0.4 if none is given.
             limit: how many pairs at most.
         """
         args: JsonObject = {"left": left, "right": right, "on": on, "limit": limit}
