@@ -121,13 +121,13 @@ def test_files_belong_together_by_meaning_each_pair_once(disk):
         ("join", {"left": "a"}, "right"),
     ],
 )
-def test_what_makes_no_sense_is_refused(disk, op, args, says):
+def test_what_makes_no_sense_is_refused(common_database, op, args, says):
     with pytest.raises(InvalidArgument, match=says):
-        disk(op, **args)
+        Disk(common_database).perform(op, **args)
 
 
-def test_what_needs_an_embedder_says_so_where_there_is_none(disk):
-    plain = Disk(disk.database)
+def test_what_needs_an_embedder_says_so_where_there_is_none(common_database):
+    plain = Disk(common_database)
     for op, args in (
         ("group", {"key": "label", "labels": ["a", "b"]}),
         ("group", {"key": "type", "query": "a", "by": "meaning"}),
