@@ -149,10 +149,11 @@ class Recovery:
     def _take_back_calls(self, calls: Sequence[recovery.Dead]) -> None:
         if not calls:
             return
+        self._release([(call.pool, str(call.id)) for call in calls])
         with self.database.transaction() as tx:
             recovery.take_back(tx, calls)
             recovery.count(tx, requeued=len(calls))
-        self._ring_for({call.agent_id for call in calls}, done=[(call.pool, str(call.id)) for call in calls])
+        self._ring_for({call.agent_id for call in calls})
 
     def _end_call(self, call: recovery.Dead, error: AiosError) -> None:
         unknown = isinstance(error, OutcomeUnknown)
@@ -162,16 +163,24 @@ class Recovery:
         self._ring_for([call.agent_id], done=[(call.pool, str(call.id))])
 
     def _take_back_agent(self, agent: UUID, crashes: int, dead: UUID) -> None:
+        self._release([("agent", str(agent))])
         with self.database.transaction() as tx:
             if recovery.drive_again(tx, agent, dead=dead) is None:
                 return
             if crashes + 1 >= self.settings.retry.crashes:
                 error = Quarantined("agent.resume", crashes + 1)
                 agents.fail(tx, agent, error=error)
-        self._ring_for([agent], done=[("agent", str(agent))])
+        self._ring_for([agent])
 
-    def _ring_for(self, agents: Collection[UUID], *, done: Sequence[tuple[str, str]]) -> None:
-        """Release a dead worker's grants, and ring at once what its agents have to run now."""
+    def _release(self, grants: Sequence[tuple[str, str]]) -> None:
+        """Let a dead worker's grants go before what they were for may run again.
+
+        Afterwards somebody might have it by a grant of his own, rung because the dead one's had lapsed, and would lose that.
+        """
+        self.dispatch.ring(done=grants)
+
+    def _ring_for(self, agents: Collection[UUID], *, done: Sequence[tuple[str, str]] = ()) -> None:
+        """Ring at once what agents have to run now."""
         with self.database.statement() as tx:
             bells = bells_of(steering.waiting(tx, list(agents)))
         self.dispatch.ring(done=done, add=bells)

@@ -135,6 +135,28 @@ def test_all_that_a_dead_process_held_is_ready_after_one_tick_and_what_others_ho
     assert {bell.id for bell in world.recorder.bells} >= {str(call) for call in calls[:5]}
 
 
+def test_a_dead_process_grants_are_let_go_before_what_they_were_for_may_run_again(world, monkeypatch):
+    agent, call = driven(world)
+    other = UUID(world.client.submit("writer", "y"))
+    claim(world, call, new_token())
+    with world.database.transaction() as tx:
+        agents.claim(tx, other, taker=agents.Taker(world.incarnation.id, ["writer"]))
+        workers.release(tx, world.incarnation.id)
+    ring, seen = world.dispatch.ring, {}
+
+    def watched(*, done=(), **given):
+        done = [(pool, id_) for pool, id_, *_ in done]
+        for pool, id_ in done:  # once it is ready again, somebody may have claimed it, and hold a grant of his own
+            seen[id_] = state(world, call) if pool == "storage" else world.client.get(str(other))["state"]
+        return ring(done=done, **given)
+
+    monkeypatch.setattr(world.dispatch, "ring", watched)
+    world.born()
+    assert seen == {str(call): "running", str(other): "running"}
+    world.run()
+    assert {world.client.result(one, timeout=5).state for one in (str(agent), str(other))} == {"done"}
+
+
 def test_an_agent_whose_program_is_loaded_elsewhere_is_passed_on_at_once_and_else_is_left(world):
     agent = UUID(world.client.submit("writer", "x"))
     world.recorder.bells.clear()
