@@ -145,7 +145,7 @@ def _work(cell: Cell, job: Job, counters: Counters, engine: Engine) -> None:
         killed = counters.total("killed_worker") + counters.total("killed_engine")
         if job.calm or 2 * killed > counters.total("preempted") + counters.total("cut"):
             continue
-        if counters.total("claims") == claims or not counters.total("fresh"):  # nothing goes on that could be interrupted
+        if counters.total("claims") == claims or not counters.total("fresh"):  # there is nothing to interrupt yet
             continue
         claims = counters.total("claims")
         if next(victims) == "engine":
