@@ -35,7 +35,7 @@ def add_to(group: typer.Typer) -> None:
 
 
 def mount(
-    local: Annotated[Path, typer.Argument(help="A folder of this machine.")],
+    local: Annotated[Path, typer.Argument(metavar="LOCAL", help="A folder of this machine.")],
     folder: Annotated[str, typer.Argument(metavar="VIRTUAL", help="Such as /shared/notes or @last/drafts.")],
     *,
     once: Annotated[bool, typer.Option("--once", help="Make both the same, and end.")] = False,

@@ -108,9 +108,17 @@ class Host:
         return data if data is not None and opened.digest(data) == seen.digest else None
 
     def write(self, path: str, data: bytes, *, over: Seen | None) -> bool:
-        """Have a file with this content, at once; False, and nothing, if something else than `over` is there."""
+        """Have a file with this content, at once; False, and nothing, if something else than `over` is there.
+
+        Raises:
+            IsADirectoryError: a folder is.
+        """
         with self._within(path, make=True) as (folder, name):
             before = opened.status(folder, name)
+            if before is not None and stat.S_ISDIR(before.st_mode):
+                raise IsADirectoryError(
+                    errno.EISDIR, "there is a folder of this name on this machine; rename one of them"
+                )
             mode = None if before is None else stat.S_IMODE(before.st_mode)
             with opened.made(self.scratch, data, mode=mode) as temporary:
                 if not opened.unchanged(folder, name, over):

@@ -62,7 +62,7 @@ def test_a_mount_keeps_on_until_ctrl_c(aios, tmp_path):
     here = tmp_path / "notes"
     old(here / "mine.md", "mine")
     old(tmp_path / "theirs.md", "theirs")
-    aios("fs", "put", str(tmp_path / "theirs.md"), "notes/theirs.md")
+    aios("fs", "put", str(tmp_path / "theirs.md"), "theirs.md")
 
     def edits_then_stops():
         waits_for(here / "theirs.md")
@@ -72,7 +72,7 @@ def test_a_mount_keeps_on_until_ctrl_c(aios, tmp_path):
 
     person = threading.Thread(target=edits_then_stops)
     person.start()
-    answer = aios("fs", "mount", str(here), "notes", "--interval", "0.1")
+    answer = aios("fs", "mount", str(here), "/shared/", "--interval", "0.1")
     person.join()
     assert answer.code == 0
     assert "uploaded later.md (version 1)" in answer.err
@@ -83,6 +83,7 @@ MISTAKES = [
     (("none", "notes"), "invalid folder 'none': it cannot be opened (No such file or directory)"),
     ((".", "/etc"), "invalid folder '/etc': give one in /agents/ID, /groups/NAME or /shared"),
     ((".", "notes/../x"), "invalid folder 'notes/../x': give one in /agents/ID, /groups/NAME or /shared"),
+    ((".", "file.md"), "invalid folder '/shared/file.md': it is a file; name the folder that it is in"),
     ((".", "@nobody"), "no agent 'nobody'"),
     ((".", "notes", "--interval", "0"), "Invalid value for '--interval'"),
 ]
@@ -90,6 +91,8 @@ MISTAKES = [
 
 def test_a_mistake_is_one_clear_line(aios, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    old(tmp_path / "file.md", "x")
+    aios("fs", "put", "file.md", "file.md")
     for arguments, line in MISTAKES:
         answer = aios("fs", "mount", *arguments)
         assert answer.code == 2

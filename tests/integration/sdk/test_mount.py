@@ -171,6 +171,21 @@ def test_a_file_may_become_a_folder_and_a_folder_a_file(there, mounted):
     assert here(root) == there.contents() == {"a": b"3", "c/d": b"4"}
 
 
+def test_a_file_on_one_side_and_a_folder_on_the_other_are_told_and_left(there, mounted):
+    root, sync, told = mounted()
+    (root / "a").mkdir()
+    (root / "a" / "x").write_bytes(b"1")
+    (root / "b").write_bytes(b"2")
+    there.write("a", b"3")
+    there.write("b/x", b"4")
+    sync.once(pause=NO_PAUSE)
+    assert sorted((event.kind, event.path) for event in told[:-1]) == [
+        ("left", path) for path in ("a", "a/x", "b", "b/x")
+    ]
+    assert here(root) == {"a/x": b"1", "b": b"2"}
+    assert there.contents() == {"a": b"3", "b/x": b"4"}
+
+
 def test_what_cannot_be_kept_the_same_is_told_once_and_left(there, mounted):
     root, sync, told = mounted(longest=5)
     for name in ("too\u200bclever", "e\u0301", "back\\slash"):
@@ -191,7 +206,7 @@ def test_what_cannot_be_kept_the_same_is_told_once_and_left(there, mounted):
     assert told[-1].detail == "1 files are the same, 6 are left"
 
 
-def test_a_mount_that_is_killed_goes_on_where_it_was(there, mounting, tmp_path):
+def test_a_mount_that_is_stopped_in_the_middle_goes_on_where_it_was(there, mounting, tmp_path):
     def dies(event):
         if len(seen) == 3:
             raise KeyboardInterrupt
