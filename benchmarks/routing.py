@@ -25,9 +25,9 @@ from aios.kernel.thrift import Thrift
 from benchmarks import routing_tables
 from benchmarks.optimum import Calls, least_cost
 from benchmarks.origin import RESULTS, origin
-from benchmarks.routing_pool import LOADS, MODELS, Cell, declared, play, queries
+from benchmarks.routing_findings import OURS, WANTED, Row, findings
+from benchmarks.routing_pool import LOADS, MODELS, Cell, play, queries
 from benchmarks.simulation import tables
-from benchmarks.simulation.intervals import ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,13 +36,7 @@ if TYPE_CHECKING:
     from aios.kernel.values import JsonObject
     from benchmarks.routing_pool import Played, Router
 
-WANTED: Final = 0.75
-"""The mean quality to keep: between the fourth and the fifth model's own."""
-
 KNOWLEDGE: Final = ("declared", "told")
-FARTHEST: Final = 1.02
-SLOWEST_US: Final = 1000.0
-_ROUNDING: Final = 1e-6
 
 
 class Fixed:
@@ -79,7 +73,6 @@ class Entrant(NamedTuple):
     patience_seconds: float = 0.0
 
 
-OURS: Final = ("ours", "ours, patient")
 ROUTERS: Final = {
     "ours": Entrant(lambda: Thrift(WANTED)),
     "ours, patient": Entrant(lambda: Thrift(WANTED), 2.0),
@@ -87,30 +80,6 @@ ROUTERS: Final = {
     "cheapest": Entrant(lambda: Fixed(lambda offer: offer.cost)),
     "best": Entrant(lambda: Fixed(lambda offer: -offer.quality)),
 }
-
-
-class Row(NamedTuple):
-    """How one router fared on one cell.
-
-    Attributes:
-        quality: the mean of what the router was told of the models that it chose.
-        right: the mean of their true chances.
-        optimum: the least cost at the wanted quality.
-        same: the least cost at this router's own quality; of others than ours not computed.
-    """
-
-    slots: str
-    knowledge: str
-    seed: int
-    router: str
-    cost: float
-    quality: float
-    right: float
-    optimum: float
-    same: float
-    waited_seconds: float
-    decision_p50_us: float
-    decision_p99_us: float
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -173,86 +142,33 @@ def measure(cell: Cell) -> list[Row]:
 
 
 def _figures(run: Played, calls: Calls, truth: Sequence[Sequence[float]], *, compare: bool) -> dict[str, float]:
-    chosen = list(enumerate(run.chosen))
-    quality = fmean(float(calls.qualities[at]) for at in chosen)
+    whole, later = Stretch(run, calls, 0), Stretch(run, calls, len(truth) // 10)
     p50, p99 = np.percentile(run.decision_us, (50, 99))
     return {
-        "cost": sum(float(calls.costs[at]) for at in chosen),
-        "quality": quality,
-        "right": fmean(truth[number][model] for number, model in chosen),
-        "same": least_cost(calls, quality) if compare else math.nan,
+        "cost": whole.cost,
+        "quality": whole.quality,
+        "right": fmean(chances[model] for chances, model in zip(truth, run.chosen, strict=True)),
+        "same": whole.least() if compare else math.nan,
+        "later_cost": later.cost,
+        "later_same": later.least() if compare else math.nan,
         "waited_seconds": fmean(run.waited_seconds),
         "decision_p50_us": round(float(p50), 1),
         "decision_p99_us": round(float(p99), 1),
     }
 
 
-def findings(rows: Sequence[Row]) -> JsonObject:
-    """All figures: ratios are paired by seed."""
-    kinds = list(dict.fromkeys((row.slots, row.knowledge) for row in rows))
-    found = [_cell([row for row in rows if (row.slots, row.knowledge) == kind]) for kind in kinds]
-    slowest = max(row.decision_p99_us for row in rows if row.router in OURS)
-    return {
-        "wanted_quality": WANTED,
-        "models": [{**model._asdict(), "quality": told} for model, told in zip(MODELS, declared(), strict=True)],
-        "loads": LOADS,
-        "cells": found,
-        "targets": [*(_near(cell, name) for cell in found for name in OURS), _quick_enough(slowest)],
-        "breaches": breaches(rows),
-    }
+class Stretch:
+    """What a router did with the queries from one on."""
 
+    def __init__(self, run: Played, calls: Calls, begin: int) -> None:
+        self._calls = Calls(calls.costs[begin:], calls.qualities[begin:], calls.seconds[begin:], calls.limits)
+        chosen = (np.arange(len(run.chosen) - begin), np.array(run.chosen[begin:]))
+        self.cost = float(self._calls.costs[chosen].sum())
+        self.quality = float(self._calls.qualities[chosen].mean())
 
-def _cell(rows: Sequence[Row]) -> JsonObject:
-    by_router = {name: [row for row in rows if row.router == name] for name in ROUTERS}
-    ours = by_router["ours"]
-    return {
-        "slots": rows[0].slots,
-        "knowledge": rows[0].knowledge,
-        "seeds": len(ours),
-        "optimum_cost": fmean(row.optimum for row in ours),
-        "over_the_optimum_at_its_own_quality": {
-            name: ratio([r.cost for r in by_router[name]], [r.same for r in by_router[name]]).dump() for name in OURS
-        },
-        "routers": {
-            name: {
-                "cost": fmean(row.cost for row in each),
-                "quality": fmean(row.quality for row in each),
-                "right": fmean(row.right for row in each),
-                "cost_over_optimum": ratio([r.cost for r in each], [r.optimum for r in each]).dump(),
-                "cost_over_ours": ratio([r.cost for r in each], [r.cost for r in ours]).dump(),
-                "right_over_ours": ratio([r.right for r in each], [r.right for r in ours]).dump(),
-                "waited_seconds": fmean(row.waited_seconds for row in each),
-                "decision_p50_us": fmean(row.decision_p50_us for row in each),
-                "decision_p99_us": max(row.decision_p99_us for row in each),
-            }
-            for name, each in by_router.items()
-        },
-    }
-
-
-def _near(cell: JsonObject, name: str) -> JsonObject:
-    found = cell["over_the_optimum_at_its_own_quality"][name]
-    where = f"{name}, slots {cell['slots']}, qualities {cell['knowledge']}: cost over the optimum's"
-    return {"target": where, "wanted": f"<= {FARTHEST}", **found, "met": found["ratio"] <= FARTHEST}
-
-
-def _quick_enough(slowest_us: float) -> JsonObject:
-    return {
-        "target": "99 of 100 decisions of ours, in the slowest run: CPU ms",
-        "wanted": f"< {SLOWEST_US / 1000:g}",
-        "value": round(slowest_us / 1000, 3),
-        "met": slowest_us < SLOWEST_US,
-    }
-
-
-def breaches(rows: Sequence[Row]) -> list[str]:
-    """Where a router beats what cannot be beaten: one of the two is wrong then."""
-    told = []
-    for row in rows:
-        beaten = row.quality >= WANTED and row.cost < row.optimum * (1 - _ROUNDING)
-        if beaten or row.cost < row.same * (1 - _ROUNDING):
-            told.append(f"{row.router} beats the optimum: {row}")
-    return told
+    def least(self) -> float:
+        """The least that they could cost at the quality that was reached."""
+        return least_cost(self._calls, self.quality)
 
 
 def keep(rows: Sequence[Row], found: JsonObject, folder: Path) -> None:

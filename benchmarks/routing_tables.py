@@ -36,10 +36,18 @@ def _targets(found: JsonObject) -> Table:
             row["wanted"],
             _precise(row) if "ratio" in row else f"{row['value']:.3f}",
             "yes" if row["met"] else "NO",
+            *_later(row),
         )
         for row in found["targets"]
     ]
-    return Table("Targets of routing (E12), as they came out", ("target", "wanted", "found", "met"), rows)
+    columns = ("target", "wanted", "found", "met", "after the first tenth", "met")
+    return Table("Targets of routing (E12), as they came out", columns, rows)
+
+
+def _later(row: JsonObject) -> tuple[str, str]:
+    if "after_the_first_tenth" not in row:
+        return "-", "-"
+    return _precise(row["after_the_first_tenth"]), "yes" if row["met_after_the_first_tenth"] else "NO"
 
 
 def _routers(cell: JsonObject, wanted: float) -> Table:

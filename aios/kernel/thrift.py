@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _REMEMBERED: Final = 500
-"""Calls that the price is learned from: enough for a price within a percent, few enough for a tenth of a millisecond."""
-
-_SPREAD: Final = 300
-"""Calls over which quality that is missing is made up for: sooner costs more, since the price swings."""
+"""Calls that the price is learned from, and over which quality that is missing is made up for: enough for a price that does
+not swing, few enough for a tenth of a millisecond."""
 
 _MOST_OWED: Final = 30.0
 """Quality missing or spare is no more than that, so that an hour without good cores is not paid back by an hour of the best."""
@@ -89,7 +87,7 @@ class Thrift:
 
         Calls of one size all have that step at that price: whether one more of them takes it, what is owed decides.
         """
-        missing = (self._wanted + self._owed / _SPREAD) * len(self._calls) - self._least
+        missing = (self._wanted + self._owed / _REMEMBERED) * len(self._calls) - self._least
         price = 0.0
         for step in self._steps:
             if missing <= 0:

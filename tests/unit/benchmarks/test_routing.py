@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from aios.kernel.thrift import Thrift
 from benchmarks.optimum import Calls, least_cost
-from benchmarks.routing import Fixed, RoundRobin, breaches, findings, measure
+from benchmarks.routing import Fixed, RoundRobin, measure
+from benchmarks.routing_findings import breaches, findings
 from benchmarks.routing_pool import MODELS, Cell, Played, declared, play, queries
 
 CELL = Cell(seed=1, queries=60, slots="scarce", knowledge="told")
