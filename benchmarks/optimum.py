@@ -6,11 +6,11 @@ that time. Whoever has to decide call by call can only do worse, so this is a bo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import LinearConstraint, milp
+from scipy.optimize import linprog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Matrix = NDArray[np.float64]
+
+_ROUNDING: Final = 1e-9
 
 
 class Calls(NamedTuple):
@@ -38,19 +40,16 @@ def least_cost(calls: Calls, quality: float, *, whole: bool = False) -> float:
         whole: whether a call goes to one core; else it may be split, which bounds that from below.
     """
     count, cores = calls.costs.shape
-    each = sparse.kron(sparse.eye(count), np.ones((1, cores)), format="csr")
-    ratios = calls.seconds / np.asarray(calls.limits)
-    within = sparse.hstack([sparse.diags(row) for row in ratios], format="csr")
-    mean = sparse.csr_matrix(calls.qualities.reshape(1, -1))
-    found = milp(
+    shares = calls.seconds / np.asarray(calls.limits)
+    within = sparse.hstack([sparse.diags(row) for row in shares], format="csr")
+    mean = sparse.csr_matrix(-calls.qualities.reshape(1, -1))
+    found = linprog(
         calls.costs.ravel(),
-        integrality=np.full(calls.costs.size, int(whole)),
+        A_ub=sparse.vstack([within, mean], format="csr"),
+        b_ub=np.append(np.ones(cores), _ROUNDING - quality * count),
+        A_eq=sparse.kron(sparse.eye(count), np.ones((1, cores)), format="csr"),
+        b_eq=np.ones(count),
         bounds=(0, 1),
-        constraints=[
-            LinearConstraint(each, 1, 1),
-            LinearConstraint(within, -np.inf, 1),
-            LinearConstraint(mean, quality * count - 1e-9, np.inf),
-        ],
-        options={"mip_rel_gap": 0},
+        integrality=int(whole),
     )
     return float(found.fun) if found.success else float("nan")

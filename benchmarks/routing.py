@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def cells(*, quick: bool) -> Iterator[Cell]:
     """What is run: ten seeds of 2,000 queries, or some seconds' worth."""
-    seeds, count = (2, 500) if quick else (10, 2000)
+    seeds, count = (2, 400) if quick else (10, 2000)
     for slots, knowledge, seed in product(LOADS, KNOWLEDGE, range(1, seeds + 1)):
         yield Cell(seed, count, slots, knowledge)
 
