@@ -1,0 +1,70 @@
+"""The tools of a program under test: real ones, checked as the tool pool checks them, and stand-ins."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from aios.errors import BadToolArguments, InvalidArgument
+from aios.kernel.chat import ToolSpec
+from aios.kernel.values import Json
+from aios.tools.calculator import calculator
+from aios.tools.registry import Loaded, Registry
+from aios.tools.text import text
+from aios.tools.tool import Tool, tool
+
+if TYPE_CHECKING:
+    from aios.tools.caller import Caller
+
+Function: TypeAlias = Callable[..., Json]
+
+Given: TypeAlias = Iterable[Function] | Mapping[str, Function]
+"""Tools and typed functions; or by name, functions of any kind that stand for a tool."""
+
+_PURE = (calculator, text)  # what ships and reaches nothing outside
+
+
+def registry_of(given: Given) -> Registry:
+    """The tools that a program may call: those given, and of those that ship the ones that reach nothing outside.
+
+    Raises:
+        InvalidArgument: a function has no types, so that no schema can be made of it, or a name comes twice.
+    """
+    tools = (
+        [_stand_in(name, one) for name, one in given.items()] if isinstance(given, Mapping) else [*map(_tool, given)]
+    )
+    names = {one.name for one in tools}
+    registry = Registry(Loaded(one, "play") for one in [*tools, *(pure for pure in _PURE if pure.name not in names)])
+    if registry.errors:
+        raise InvalidArgument("tools", [one.name for one in tools], "a name comes twice; give each tool one of its own")
+    return registry
+
+
+def _tool(function: Function) -> Tool:
+    return function if isinstance(function, Tool) else tool(function)
+
+
+def _stand_in(name: str, function: Function) -> Tool:
+    if isinstance(function, Tool):
+        return tool(name=name, effect=function.effect)(function.function)
+    names = inspect.signature(function).parameters
+    spec = ToolSpec(name, f"{name}.", {"type": "object", "properties": {one: {} for one in names}})
+    return Tool(spec, function, _AnyValue(inspect.signature(function)))
+
+
+@dataclass(frozen=True)
+class _AnyValue:
+    """Arguments of a stand-in: they have the names of its parameters, and any value."""
+
+    signature: inspect.Signature
+
+    def bind(self, tool: str, given: Json, *, caller: Caller) -> dict[str, object]:
+        """The keyword arguments as they are."""
+        del caller
+        try:
+            self.signature.bind(**given)
+        except TypeError as error:
+            raise BadToolArguments(tool, [str(error)]) from error
+        return dict(given)
