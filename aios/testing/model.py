@@ -6,6 +6,9 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
 from aios.errors import AiosError
 from aios.kernel.chat import Reply, ToolCall, Usage
 from aios.kernel.ports import Finish, Prompt
@@ -47,12 +50,13 @@ class FakeModel:
 
         Raises:
             AiosError: the answer is one.
-            NotFaked: there is no answer left.
+            NotFaked: there is no answer left, or a core would not give such a one.
         """
         prompt = prompt_of(call, spec=self._spec)
         shown = Prompt(**{**vars(prompt), "messages": with_memories(prompt.messages, prompt.notes)})
         self.asked.append(shown)
         reply = _reply(self._answer(shown))
+        _check(reply, prompt.schema)
         usage = reply.usage if reply.usage.total else _usage(shown, reply.text)
         finish = Finish(reply.text, "length" if reply.finish_reason == "length" else "stop", usage, reply.tool_calls)
         return outcome(Generated(finish, reply.core or NAME, reply.context), way={})
@@ -79,6 +83,19 @@ def _reply(answer: Answer) -> Reply:
     if isinstance(answer, ToolCall):
         return Reply("", (answer,))
     return Reply(answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False))
+
+
+def _check(reply: Reply, schema: JsonObject | None) -> None:
+    """A core holds a model to the schema; only a reply that was cut does not fit it."""
+    if schema is None or reply.finish_reason == "length":
+        return
+    try:
+        error = best_match(Draft202012Validator(schema).iter_errors(reply.json()))
+    except ValueError as no_json:
+        error = no_json
+    if error is not None:
+        remedy = "a core holds its model to the schema; mend `llm=`, or give a Reply with finish_reason='length'"
+        raise NotFaked(f"a model that answers {reply.text!r} to a schema ({str(error).splitlines()[0]})", remedy)
 
 
 def _usage(prompt: Prompt, text: str) -> Usage:

@@ -22,12 +22,9 @@ from aios.testing.files import FakeFiles
 from aios.testing.lacks import NotFaked
 from aios.testing.memory import FakeMemory
 from aios.testing.model import FakeModel
-from aios.testing.tools import registry_of
-from aios.tools.executor import ToolExecutor
+from aios.testing.tools import Nowhere, executor_of, registry_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aios.kernel.plan import Call
     from aios.kernel.ports import Executor, Outcome
     from aios.kernel.program import Program
@@ -72,12 +69,12 @@ class Stage:
         self._answers = answers
         self._questions = 0
         self._random = random.Random(seed)  # noqa: S311  # a test's, not a secret's
-        self._executors: Mapping[str, Executor] = {
+        self._executors: dict[str, Executor] = {
             Pool.LLM: self.model,
             Pool.MEMORY: self.memory,
             Pool.STORAGE: self.files,
-            Pool.TOOL: ToolExecutor(self.registry),
         }
+        self._executors[Pool.TOOL] = executor_of(self.registry, self._executors)
 
     def run(self) -> None:
         """Let all agents go on until each has ended.
@@ -206,7 +203,7 @@ class Stage:
 
 def _result(outcome: Outcome) -> Json:
     """What the journal would hold: a model's message is kept beside the result of its syscall."""
-    result = outcome.effect(None) if outcome.effect is not None else outcome.result
+    result = outcome.effect(Nowhere()) if outcome.effect is not None else outcome.result
     if outcome.after is not None:
         outcome.after()
     if outcome.message is None:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from aios.errors import BadToolArguments, InvalidArgument
 from aios.kernel.chat import ToolSpec
 from aios.kernel.values import Json
 from aios.tools.calculator import calculator
+from aios.tools.executor import Surroundings, ToolExecutor
+from aios.tools.own import OWN
 from aios.tools.registry import Loaded, Registry
 from aios.tools.text import text
 from aios.tools.tool import Tool, tool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from aios.db.session import Database
+    from aios.kernel.ports import Executor
     from aios.tools.caller import Caller
 
 Function: TypeAlias = Callable[..., Json]
@@ -23,7 +31,7 @@ Function: TypeAlias = Callable[..., Json]
 Given: TypeAlias = Iterable[Function] | Mapping[str, Function]
 """Tools and typed functions; or by name, functions of any kind that stand for a tool."""
 
-_PURE = (calculator, text)  # what ships and reaches nothing outside
+_PURE = (calculator, text, *OWN)  # what ships and reaches nothing outside
 
 
 def registry_of(given: Given) -> Registry:
@@ -40,6 +48,24 @@ def registry_of(given: Given) -> Registry:
     if registry.errors:
         raise InvalidArgument("tools", [one.name for one in tools], "a name comes twice; give each tool one of its own")
     return registry
+
+
+def executor_of(registry: Registry, executors: Mapping[str, Executor]) -> ToolExecutor:
+    """The tool pool's own executor, whose tools reach their agent's files and memory in these."""
+    return ToolExecutor(registry, Surroundings(executors, cast("Database", Nowhere())))
+
+
+class Nowhere:
+    """Stands where a transaction, or what opens one, is wanted: fakes of pools keep what they have in dicts."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[Nowhere]:
+        """A transaction."""
+        yield self
+
+    def begin_nested(self) -> AbstractContextManager[None]:
+        """A savepoint: an operation of a fake does all of it, or raises before it does anything."""
+        return nullcontext()
 
 
 def _tool(function: Function) -> Tool:

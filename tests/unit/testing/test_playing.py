@@ -22,6 +22,8 @@ from aios.errors import (
     VersionConflict,
 )
 from aios.testing import NotFaked, play
+from aios.tools.caller import Caller  # noqa: TC001  # read from the signature of a tool
+from aios.tools.tool import tool
 
 
 @program
@@ -52,6 +54,19 @@ def test_a_model_says_one_thing_after_the_other_or_what_a_function_makes_of_the_
     assert spoken.result == ["one", {"said": "two"}]
     with pytest.raises(NotFaked, match="answer number 2, to 'two'"):
         play(twice, llm=["a"])
+
+
+def test_a_model_is_held_to_a_schema_as_by_a_core():
+    @program
+    async def counting(agent, task):
+        reply = await agent.llm.chat(task, schema={"type": "object", "required": ["n"]})
+        return reply.json() if reply.finish_reason == "stop" else "cut"
+
+    assert play(counting, "x", llm={"n": 1}).result == {"n": 1}
+    assert play(counting, "x", llm=Reply('{"n"', finish_reason="length")).result == "cut"
+    for wrong in ({"m": 1}, "no JSON"):
+        with pytest.raises(NotFaked, match="a core holds its model to the schema"):
+            play(counting, "x", llm=wrong)
 
 
 def test_a_program_that_forgets_to_journal_what_changes_fails_as_it_would_after_a_crash():
@@ -117,6 +132,27 @@ def test_functions_by_name_stand_for_tools():
     stand_ins = {"add": lambda a: f"sum of {a}", "calculator": lambda expression: expression}
     assert play(counting, {"a": "two"}, tools=stand_ins).result == ["sum of two", "6 * 7"]
     assert isinstance(play(counting, {"c": 1}, tools=stand_ins).error, BadToolArguments)
+
+
+def test_tools_reach_the_agents_files_and_memory():
+    @program(tools=["*"])
+    async def writing(agent, task):
+        await agent.tool.call("files.write", path="a.txt", content="x")
+        _, results = await agent.llm.act("look", tools=["files.read", "memory.add"])
+        return [results, await agent.tool.call("noted")]
+
+    @tool
+    def noted(caller: Caller) -> list[str]:
+        """List what is remembered."""
+        return [note["content"] for note in caller.now("memory", "search", query="tea")]
+
+    calls = Reply("", (ToolCall("files.read", {"path": "b"}), ToolCall("memory.add", {"content": "tea"})))
+    played = play(writing, llm=calls, tools=[noted])
+    (failed, done), remembered = played.result
+    assert failed["kind"] == "NotFound"
+    assert done["result"]["id"]
+    assert remembered == played.memories == ["tea"]
+    assert played.files == {"a.txt": b"x"}
 
 
 def test_a_tool_that_is_not_declared_is_denied():
