@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aios.errors import VersionConflict
-from tests.unit.agents.conftest import AGENT
+from aios.errors import AiosError, VersionConflict
+from aios.kernel.agent import Agent
+from aios.kernel.ids import new_id
+from aios.kernel.plan import Planner
+from aios.kernel.replay import Entry, Raised, Returned, Run
+from aios.sdk import loader
+from aios.settings import Settings
 
+AGENT = new_id()
 HOME = f"/agents/{AGENT}/"
 FILE = {"path": "", "version": 3, "size": 4, "updated_at": "", "media_type": "text/plain"}
 STORED = {"path": "x", "version": 4, "size": 4, "updated_at": ""}
@@ -45,13 +51,44 @@ class Disk:
         )
 
 
+class Shell:
+    """The shell, driven from its first line at each step, its requests answered by a script."""
+
+    def __init__(self, script):
+        self.program = loader.programs(loader.load(Settings()))["shell"]
+        self._script = script
+        self._journal: dict[str, Entry] = {}
+
+    def run(self, task):
+        agent = Agent(id=AGENT, tools=self.program.tools)
+        while True:
+            run = Run(self.program.start(agent, task), self._plan)
+            issued = run.advance(dict(self._journal))
+            if isinstance(run.outcome, Returned):
+                return run.outcome.value
+            if isinstance(run.outcome, Raised):
+                raise run.outcome.error
+            run.evict()
+            for item in issued:
+                self._journal[item.seq] = self._entry(item)
+
+    def _plan(self, request):
+        return Planner(tools={}, program=self.program.name, declared=self.program.tools).plan(request)
+
+    def _entry(self, item):
+        try:
+            return Entry(item.digest, item.request.label, results=[self._script(item.request)])
+        except AiosError as error:
+            return Entry(item.digest, item.request.label, error=error)
+
+
 def steps(*made):
     return json.dumps({"steps": list(made)})
 
 
-def test_what_changes_nothing_is_done_at_once(play):
+def test_what_changes_nothing_is_done_at_once():
     disk = Disk(steps({"op": "read", "path": "todo.txt"}))
-    play("shell", disk).run({})
+    Shell(disk).run({})
     assert disk.done[1:] == ['read {"path": "todo.txt", "version": null, "length": 20000}']
     assert disk.reports[-1].endswith("1. milk")
 
@@ -67,9 +104,9 @@ def test_what_changes_nothing_is_done_at_once(play):
     ],
 )
 @pytest.mark.parametrize("answer", ["no", "yes"])
-def test_what_changes_a_file_is_asked_about_with_the_whole_plan(play, step, answer):
+def test_what_changes_a_file_is_asked_about_with_the_whole_plan(step, answer):
     disk = Disk(steps({"op": "read", "path": "todo.txt"}, step), yes=answer)
-    play("shell", disk).run({})
+    Shell(disk).run({})
     assert "Do it?" in disk.reports[1]
     assert f"2. {step['op']}" in disk.reports[1]
     if answer == "no":
@@ -81,26 +118,26 @@ def test_what_changes_a_file_is_asked_about_with_the_whole_plan(play, step, answ
 
 @pytest.mark.parametrize("op", ["delete", "write", "append", "rollback"])
 @pytest.mark.parametrize("absolute", [False, True])
-def test_a_yes_is_about_the_version_that_was_there_then(play, op, absolute):
+def test_a_yes_is_about_the_version_that_was_there_then(op, absolute):
     more = {"write": {"content": "x"}, "append": {"content": "x"}, "rollback": {"versions": 1}}.get(op, {})
     path = f"{HOME}todo.txt" if absolute else "todo.txt"
     disk = Disk(steps({"op": op, "path": path, **more}), error=VersionConflict("todo.txt", 3, 4))
-    play("shell", disk).run({})
+    Shell(disk).run({})
     assert '"expect": 3' in disk.done[1]
     assert "failed: 'todo.txt' is at version 4" in disk.reports[-1]
 
 
-def test_a_step_finds_the_version_that_the_step_before_it_made(play):
+def test_a_step_finds_the_version_that_the_step_before_it_made():
     change = {"path": "todo.txt", "content": "x"}
     disk = Disk(steps({"op": "write", **change}, {"op": "append", **change}, {"op": "delete", "path": "todo.txt"}))
-    play("shell", disk).run({})
+    Shell(disk).run({})
     assert [json.loads(done.partition(" ")[2])["expect"] for done in disk.done[1:]] == [3, 4, 4]
 
 
-def test_after_a_step_that_fails_the_others_are_not_done(play):
+def test_after_a_step_that_fails_the_others_are_not_done():
     two = [{"op": "read", "path": "a"}, {"op": "read", "path": "b"}]
     disk = Disk(steps(*two), error=VersionConflict("a", 1, 2))
-    play("shell", disk).run({})
+    Shell(disk).run({})
     assert len(disk.done) == 2
     assert "the 1 steps behind it were not done" in disk.reports[-1]
 
@@ -115,9 +152,7 @@ GARBAGE = st.text(max_size=40) | st.builds(
 @settings(max_examples=20, deadline=None)
 @given(GARBAGE)
 def test_an_answer_that_is_no_plan_never_becomes_an_operation(answer):
-    from tests.unit.agents.conftest import Play
-
     disk = Disk(answer)
-    Play("shell", disk).run({})
+    Shell(disk).run({})
     assert disk.done == ["list"]
     assert "nothing was done" in disk.reports[-1]
