@@ -117,13 +117,12 @@ class Actor:
             issued = run.advance(self._journal, self._issue)
             if run.outcome is None:
                 run.evict()
-        except AiosError as error:  # it ends the agent, whatever the program would say to it
+        except Exception as error:  # noqa: BLE001  # it ends the agent, as in a worker
             with suppress(ProgramBroke):
                 run.evict()
-            self.outcome = Raised(error)
-            return
-        except Exception as error:  # noqa: BLE001  # as a worker does
-            self.outcome = Raised(FinalError(f"{type(error).__name__}: {error}"))
+            self.outcome = Raised(
+                error if isinstance(error, AiosError) else FinalError(f"{type(error).__name__}: {error}")
+            )
             return
         for one in issued:
             self._record(one)

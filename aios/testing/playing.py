@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aios.errors import ProgramFailed
@@ -12,7 +12,9 @@ from aios.kernel.replay import Raised, Returned
 from aios.kernel.resources.llm import LLM
 from aios.kernel.resources.memory import Memory
 from aios.kernel.resources.storage import Storage
+from aios.kernel.submission import check_task
 from aios.kernel.words import Pool
+from aios.settings import LimitSettings
 from aios.testing.stage import Stage
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class Played:
         self.files = {path.removeprefix(home): data for path, data in stage.files.contents().items()}
         self.memories: list[str] = [note["content"] for note in stage.memory.notes.values()]
         self.children = [Played(stage, child) for child in stage.actors if child.parent == actor.id]
-        self.time = timedelta(seconds=int((stage.now - stage.began).total_seconds()))
+        self.time = stage.now - stage.began
 
     @property
     def result(self) -> Json:
@@ -69,7 +71,7 @@ class Played:
 
 def play(
     program: Program,
-    task: Json = "",
+    task: Json = "do it",
     *,
     llm: Answers = (),
     tools: Given = (),
@@ -102,10 +104,11 @@ def play(
         steps: so many requests at most, all agents together; then they end with `BudgetSpent`.
 
     Raises:
+        InvalidArgument: the task says nothing, or a tool is none.
         NotFaked: the program asks for what the test gave no answer to, or for what only a real system does.
     """
-    everyone = [program, *programs]
-    stage = Stage(everyone, llm=llm, tools=tools, answers=answers, now=now, seed=seed, most_steps=steps)
+    check_task(task, limits=LimitSettings())
+    stage = Stage([program, *programs], llm=llm, tools=tools, answers=answers, now=now, seed=seed, most_steps=steps)
     actor = stage.spawn(program.name, task)
     before: list[Request[Any]] = [Memory().add(content) for content in memories]
     before += [Storage(LLM()).write(path, content) for path, content in (files or {}).items()]

@@ -43,6 +43,7 @@ class Stage:
     """The surroundings of agents under test.
 
     Attributes:
+        began: the time at the beginning.
         now: the time; it passes only while all agents sleep.
         steps: requests that were made by all agents together.
     """
@@ -68,6 +69,7 @@ class Stage:
         self._programs = {program.name: program for program in programs}
         self._answers = answers
         self._questions = 0
+        self._ticks = 0
         self._random = random.Random(seed)  # noqa: S311  # a test's, not a secret's
         self._executors: dict[str, Executor] = {
             Pool.LLM: self.model,
@@ -197,8 +199,8 @@ class Stage:
 
     def _tick(self) -> datetime:
         """The time, a little later each time: what happens one after the other has instants in that order."""
-        self.now += timedelta(microseconds=1)
-        return self.now
+        self._ticks += 1
+        return self.now + timedelta(microseconds=self._ticks)
 
 
 def _result(outcome: Outcome) -> Json:

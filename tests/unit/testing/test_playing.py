@@ -14,6 +14,7 @@ from aios.errors import (
     BudgetSpent,
     ChildFailed,
     EngineFailed,
+    InvalidArgument,
     NondeterminismError,
     NotFound,
     ProgramFailed,
@@ -193,6 +194,18 @@ def test_sleeps_take_no_time_but_pass_it():
     assert played.result == 2
     assert played.time == timedelta(days=2)
     assert played.journal[0].result.year == 2030
+
+
+def test_a_task_that_says_nothing_is_refused_as_when_it_is_submitted():
+    with pytest.raises(InvalidArgument, match="say what the agent should do"):
+        play(echo, " ", llm="ok")
+
+
+def test_a_function_without_types_is_no_tool_and_two_of_one_name_are_one_too_many():
+    with pytest.raises(InvalidArgument):
+        play(counting, tools=[lambda a: a])
+    with pytest.raises(InvalidArgument, match="a name comes twice"):
+        play(counting, tools=[add, add])
 
 
 def test_children_run_beside_their_parent_and_their_failure_is_its_error():
