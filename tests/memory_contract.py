@@ -37,6 +37,8 @@ class MemoryContract:
         assert found[0].score > found[1].score > 0
         assert 1 > found[0].similarity > found[1].similarity > 0
         assert mind("search", query=" ") == []
+        twins = [mind("add", content="twin words")["id"] for _ in range(3)]
+        assert [note["id"] for note in mind("search", query="twin words", k=3, threshold=0.9)] == twins
         assert [note["content"] for note in mind("search", query="The door code is 4711.", threshold=0.9)] == [
             "The door code is 4711."
         ]
@@ -66,6 +68,8 @@ class MemoryContract:
         mind("write", name="b", value=1, namespace=group)
         mind("add", content="mine")
         assert mind("get", id=id_, namespace=group)["content"] == "ours"
+        mind("update", id=id_, tags=["t"], namespace=group)
+        assert [len(mind("history", id=id_, **where)) for where in ({"namespace": group}, {})] == [1, 0]
         with pytest.raises(NotFound):
             mind("get", id=id_)
         assert len(mind("search", query="ours")) == 1

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aios.kernel.ports import Claimed
     from aios.kernel.values import Json, JsonObject
 
-_NEVER_CHANGED: Final = ("id", "namespace")
+_FIELDS: Final = ("content", "tags", "keywords", "category", "context", "metadata")  # what history remembers
 
 
 def _now() -> datetime:
@@ -94,10 +94,10 @@ class FakeMemory:
     def _update(self, call: Claimed) -> Json:
         asked = read(Update, call.payload)
         note = self._one(call, asked)
-        fields = asked.model_dump(exclude={*_NEVER_CHANGED}, exclude_none=True)
+        fields = asked.model_dump(exclude={"id", "namespace"}, exclude_none=True)
         changed = {name: value for name, value in fields.items() if note[name] != value}
         if changed:
-            was = {name: note[name] for name in ("content", "tags", "keywords", "category", "context", "metadata")}
+            was = {name: note[name] for name in _FIELDS}
             now = self._clock().isoformat()
             more = {"version": note["version"], "reason": "updated", "author": str(call.agent_id), "changed_at": now}
             self._was.setdefault(parse_id(asked.id, kind="memory"), []).append({**was, "analysis": None, **more})
@@ -113,7 +113,8 @@ class FakeMemory:
 
     def _history(self, call: Claimed) -> Json:
         asked = read(One, call.payload)
-        return list(self._was.get(parse_id(asked.id, kind="memory"), []))
+        id_, place = parse_id(asked.id, kind="memory"), namespace.of(call, asked.namespace)
+        return list(self._was.get(id_, [])) if self.notes.get(id_, {}).get("namespace") == place else []
 
     def _search(self, call: Claimed) -> Json:
         return self._found(call, read(Find, call.payload))
