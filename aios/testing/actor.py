@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -112,9 +112,9 @@ class Actor:
         agent = Agent(
             id=self.id, tools=program.tools, parent_id=self.parent, context=program.context, memory=program.memory
         )
-        run = Run(program.start(agent, self.task))
+        run = Run(program.start(agent, copied(self.task)))
         try:
-            issued = run.advance(self._journal, self._issue)
+            issued = run.advance(self._read(), self._issue)
             if run.outcome is None:
                 run.evict()
         except Exception as error:  # noqa: BLE001  # it ends the agent, as in a worker
@@ -132,13 +132,19 @@ class Actor:
         else:
             self.outcome = run.outcome
 
+    def _read(self) -> dict[str, Entry]:
+        """The journal as from a database: what a program does to a result does not reach the next replay."""
+        return {
+            seq: replace(entry, results=copied(entry.results)) if entry.results else entry
+            for seq, entry in self._journal.items()
+        }
+
     def _issue(self, request: Request[Any]) -> Json | tuple[Call, ...]:
         self.stage.steps += 1
         if self.stage.steps > self.stage.most_steps:
             raise BudgetSpent("steps", self.stage.most_steps, self.stage.steps)
         if request.local is not None:
-            made = self.stage.local(request)
-            return json.loads(canonical(made, what=f"the result of {request.name}"))
+            return copied(self.stage.local(request), what=f"the result of {request.name}")
         if request.name == "agent.spawn":
             return str(self.stage.spawn(request.args["program"], request.args["task"], parent=self.id).id)
         if request.resource == "access":
@@ -147,7 +153,7 @@ class Actor:
         return planner.plan(request)
 
     def _record(self, issued: Issued) -> None:
-        line = Line(issued.seq, issued.request.name, issued.request.args)
+        line = Line(issued.seq, issued.request.name, copied(issued.request.args))
         self.lines.append(line)
         self._lines[issued.seq] = line
         self._journal[issued.seq] = issued.entry or Entry(issued.digest, issued.request.label, open=True)
@@ -177,4 +183,9 @@ class Actor:
     def _write(self, issued: Issued, entry: Entry) -> None:
         line = self._lines[issued.seq]
         line.error = entry.error
-        line.result = None if entry.error else issued.request.decode(entry.results)
+        line.result = None if entry.error else issued.request.decode(copied(entry.results))
+
+
+def copied(value: Json, *, what: str = "value") -> Json:
+    """The value as it comes out of a journal: nobody else holds a part of it."""
+    return json.loads(canonical(value, what=what))

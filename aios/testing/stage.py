@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -14,10 +13,10 @@ from aios.errors import AiosError, NotFound, SyscallExpired, UnknownProgram, did
 from aios.kernel.ids import new_id, new_token
 from aios.kernel.ports import Claimed
 from aios.kernel.retry import Never, decide
-from aios.kernel.values import Json, canonical
+from aios.kernel.values import Json
 from aios.kernel.words import DEFAULT_PRIORITY, Pool
 from aios.settings import RetrySettings
-from aios.testing.actor import Actor
+from aios.testing.actor import Actor, copied
 from aios.testing.files import FakeFiles
 from aios.testing.lacks import NotFaked
 from aios.testing.memory import FakeMemory
@@ -103,7 +102,7 @@ class Stage:
         program = self._programs.get(name)
         if program is None:
             raise UnknownProgram(name, did_you_mean(name, self._programs))
-        self.actors.append(Actor(self, program, task, parent))
+        self.actors.append(Actor(self, program, copied(task), parent))
         return self.actors[-1]
 
     def agent(self, id: str) -> Actor:  # the field's name
@@ -161,7 +160,7 @@ class Stage:
                 position=position,
                 pool=call.pool,
                 op=call.op,
-                payload=_copied(call.payload),
+                payload=copied(call.payload),
                 token=new_token(),
                 attempt=1,
                 errors=0,
@@ -170,7 +169,7 @@ class Stage:
                 tenant="default",
                 seconds_left=call.seconds or 0.0,
                 earlier=list(results),
-                messages=list(messages) if call.asks else [],
+                messages=copied(list(messages)) if call.asks else [],
             )
             results.append(self._performed(claimed))
         return results
@@ -209,11 +208,6 @@ def _result(outcome: Outcome) -> Json:
     if outcome.after is not None:
         outcome.after()
     if outcome.message is None:
-        return _copied(result)
+        return copied(result)
     usage = asdict(outcome.usage) if outcome.usage else {}
     return {**result, "message": outcome.message, "usage": usage, "core": outcome.core}
-
-
-def _copied(value: Json) -> Json:
-    """The value as it comes out of a journal: nobody else holds a part of it."""
-    return json.loads(canonical(value))

@@ -89,6 +89,30 @@ def test_a_program_that_forgets_to_journal_what_changes_fails_as_it_would_after_
     assert play(steady, llm="ok").result == "ok"
 
 
+def test_what_a_program_does_to_its_task_and_to_what_it_got_is_not_there_at_the_next_replay():
+    @program(tools=["found"])
+    async def rough(agent, task):
+        task.append("more")
+        found = await agent.tool.call("found")
+        found.append(len(task))
+        messages = [{"role": "user", "content": str(found)}]
+        reply = await agent.llm.chat(messages)
+        messages.append(reply.message)
+        child = await agent.spawn("greedy", found)
+        await agent.wait(child)
+        return [found, (await agent.llm.chat(messages)).text]
+
+    @program
+    async def greedy(agent, task):
+        await agent.sleep(1)
+        task.clear()
+
+    played = play(rough, ["task"], llm="ok", tools={"found": lambda: [1]}, programs=[greedy])
+    assert played.result == [[1, 2], "ok"]
+    assert [len(prompt.messages) for prompt in played.asked] == [1, 2]
+    assert played.journal[0].result == [1]
+
+
 def test_branches_that_share_a_list_fail_since_their_answers_come_in_any_order():
     @program
     async def shared(agent, task):
