@@ -140,10 +140,10 @@ def change(
     if was is None:
         return None
     values: dict[str, Any] = {name: value for name, value in fields.items() if value != getattr(was, name)}
-    if vector is not None:
-        values |= {"embedder": vector.embedder, "vector": vector.values, "dimensions": len(vector.values)}
     if not values:
         return int(was.version)
+    if vector is not None:
+        values |= {"embedder": vector.embedder, "vector": vector.values, "dimensions": len(vector.values)}
     kept = {name: getattr(was, name) for name in _KEPT}
     tx.execute(
         insert(memory_history).values(memory_id=id, version=was.version, fields=kept, reason=reason, author=author)
