@@ -31,7 +31,7 @@ FILTERS: Final = {
 }
 """What a search may choose notes by."""
 
-EXACT_FACTOR: Final = 24.0
+EXACT_FACTOR: Final = 16.0
 """Measured: so many times the root of all notes are compared one by one as fast as the index finds them."""
 
 MOST_RANKED: Final = 2_000
