@@ -83,7 +83,7 @@ class MemoryContract:
         id_ = mind("add", content="old words", tags=["a"])["id"]
         assert mind("update", id=id_, content=None, tags=["b"], metadata=None) == {"id": id_, "version": 2}
         assert mind("update", id=id_, content="new phrase") == {"id": id_, "version": 3}
-        assert mind("update", id=id_, content="new phrase", tags=["b"], category="")["version"] == 3, "nothing of it is new"
+        assert mind("update", id=id_, content="new phrase", tags=["b"])["version"] == 3, "nothing is new"
         note = _note(mind("get", id=id_))
         assert (note.content, note.tags, note.version) == ("new phrase", ("b",), 3)
         told = mind("history", id=id_)
