@@ -34,7 +34,7 @@ FILTERS: Final = {
 EXACT_FACTOR: Final = 16.0
 """Measured: so many times the root of all notes are compared one by one as fast as the index finds them."""
 
-MOST_RANKED: Final = 2_000
+MOST_RANKED: Final = 1_200
 """Notes that are ranked by their words. Measured: to rank ten thousand takes longer than all else."""
 
 _LONGEST_WORDS: Final = 2_000  # characters of a query that full text looks at
