@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from aios.memory.notes import Vector
 
 # What both rankings have at a rank below this + 2 stands before the best of either. The 60 of the paper is for lists of a
-# thousand; with lists of thirty, whatever shares a common word with the query would stand before what is nearest in meaning.
+# thousand; with lists of twenty, whatever shares a common word with the query would stand before what is nearest in meaning.
 _FUSION: Final = 5
-_FEWEST_CANDIDATES: Final = 30
-_CANDIDATES_PER_RESULT: Final = 3
+_FEWEST_CANDIDATES: Final = 20
+_CANDIDATES_PER_RESULT: Final = 2
 _MOST_EXACT: Final = 2_000  # dimensions that pgvector indexes in full precision
 
 
