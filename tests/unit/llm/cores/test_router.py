@@ -12,109 +12,20 @@ from aios.errors import (
     EngineOverloaded,
     EngineRefused,
     EngineUnreachable,
-    InvalidArgument,
     Misconfigured,
     StateLost,
     UnknownModel,
 )
 from aios.kernel.breaker import Breaker
-from aios.kernel.ports import Boundary, CoreInfo, Finish, Prompt
-from aios.kernel.routing import Core, CoreState, Origin
+from aios.kernel.ports import Boundary, Finish, Prompt
+from aios.kernel.routing import CoreState, Origin
 from aios.kernel.slices import Slicing
 from aios.llm.cores import door
-from aios.llm.cores.drivers import Drivers
-from aios.llm.cores.purse import Purse
 from aios.llm.cores.registry import Registry
-from aios.llm.cores.router import Router
 from aios.llm.cores.states import LocalStates
 from aios.settings import CoreSettings, LLMSettings, Settings
 from aios.testing import FakeDriver
-
-HELLO = Prompt(messages=[{"role": "user", "content": "Hello"}], trace={"x-aios-syscall": "call"})
-
-
-class Breaks(FakeDriver):
-    """Fails after its first token, so many times."""
-
-    def __init__(self, *, name, times=1):
-        super().__init__("one two three", name=name)
-        self.times = times
-
-    async def generate(self, prompt):
-        self.times -= 1
-        async for item in super().generate(prompt):
-            yield item
-            if self.times >= 0:
-                raise EngineFailed(self.name, "the stream broke off")
-
-
-class Serves(FakeDriver):
-    """Says which model it serves, unless it is down."""
-
-    def __init__(self, model, *, name):
-        super().__init__("ok", name=name)
-        self.model = model
-        self.tokens = 100
-
-    async def info(self):
-        if not self.model:
-            raise EngineUnreachable(self.name, "refused")
-        return CoreInfo(self.model, self.tokens, 1)
-
-
-class Cast:
-    """A router and its fake cores; `states` outlives it, as Redis does."""
-
-    def __init__(self, *drivers, states=None, mean_quality=0.0, patience_seconds=0.0, **differences):
-        self.purse = Purse(mean_quality=mean_quality, patience_seconds=patience_seconds)
-        self.drivers = {driver.name: driver for driver in drivers}
-        self.cores = [Core(name, "http://x", **{"model": name, **differences.get(name, {})}) for name in self.drivers]
-        self.states = states or LocalStates()
-
-    async def start(self):
-        settings = Settings(llm=LLMSettings())
-        self.router = Router(
-            Registry(settings, lambda: self.cores),
-            Drivers(lambda core: self.drivers[core.name]),
-            self.states,
-            self.purse,
-        )
-        return self.router
-
-    async def ask(self, prompt=HELLO):
-        """All items; like an executor it asks for no more once it has the end."""
-        items = []
-        async with aclosing(self.router.generate(prompt)) as given:
-            async for item in given:
-                items.append(item)
-                if isinstance(item, Finish):
-                    break
-        return items
-
-
-def play(cast, *prompts):
-    """The last item of each generation, or its error."""
-
-    async def run():
-        await cast.start()
-        ends = []
-        for prompt in prompts or (HELLO,):
-            try:
-                ends.append((await cast.ask(prompt))[-1])
-            except Exception as error:
-                ends.append(error)
-        await cast.router.aclose()
-        return ends
-
-    return asyncio.run(run())
-
-
-def asked(cast):
-    return {name: len(driver.asked) for name, driver in cast.drivers.items()}
-
-
-def named(model, **more):
-    return Prompt(messages=HELLO.messages, model=model, **more)
+from tests.cores_cast import HELLO, Breaks, Cast, Serves, asked, named, play
 
 
 def test_the_finish_tells_which_core_it_came_from():
@@ -203,78 +114,6 @@ def test_a_fallback_is_asked_only_when_no_core_of_the_model_lets_calls_pass():
     down = FakeDriver(EngineUnreachable("large", "refused"), name="large")
     assert play(Cast(down, small), prompt)[0].text == "small"
     assert type(play(Cast(down, small), named("large"))[0]) is EngineUnreachable
-
-
-PRICED = {
-    "small": {"cost_completion": 1.0, "quality": 0.5, "aliases": ("any",)},
-    "middle": {"cost_completion": 5.0, "quality": 0.8, "aliases": ("any",), "slots": 1},
-    "large": {"cost_completion": 25.0, "quality": 0.9, "aliases": ("any",)},
-}
-
-
-def priced(**more):
-    return Cast(*(FakeDriver("x", name=name) for name in PRICED), **{**PRICED, **more})
-
-
-def talks(count, **more):
-    return [Prompt(text=f"{n}" * 9, **more) for n in range(count)]
-
-
-def test_a_call_that_names_a_quality_asks_the_cheapest_core_that_declares_as_much():
-    cast = priced()
-    ends = play(cast, *talks(8, quality=0.6), *talks(2, quality=0.85), *talks(2, quality=0.1, model="any"))
-    assert [end.core for end in ends] == ["middle"] * 8 + ["large"] * 2 + ["small"] * 2
-
-
-def test_where_the_cheapest_good_enough_core_has_no_slot_or_is_down_the_next_one_is_asked():
-    cast = priced()
-    cast.states.take("middle", "somebody's")
-    assert play(cast, *talks(1, quality=0.6))[0].core == "large"
-    cast = priced()
-    cast.drivers["middle"] = FakeDriver(EngineUnreachable("middle", "refused"), name="middle")
-    assert {end.core for end in play(cast, *talks(4, quality=0.6))} == {"large"}
-    assert asked(cast)["small"] == 0
-
-
-@pytest.mark.parametrize(("freed_after", "answers"), [(0.05, "middle"), (5, "large")])
-def test_with_patience_a_call_waits_for_the_core_that_suits_it_best_but_not_for_ever(freed_after, answers):
-    cast = priced(patience_seconds=0.3)
-    cast.states.take("middle", "somebody's")
-
-    async def run():
-        await cast.start()
-        asyncio.get_running_loop().call_later(freed_after, cast.states.release, "middle", "somebody's")
-        end = (await cast.ask(*talks(1, quality=0.6)))[-1]
-        await cast.router.aclose()
-        return end.core
-
-    assert asyncio.run(run()) == answers
-
-
-def test_nobody_waits_for_a_core_that_takes_no_calls():
-    cast = priced(patience_seconds=60.0)
-    cast.states.change("middle", lambda breaker, now: breaker.paused(now, seconds=60))
-    assert play(cast, *talks(1, quality=0.6))[0].core == "large"
-
-
-@pytest.mark.parametrize("names", [("small", "middle", "large"), ("large",)])
-def test_a_quality_that_no_core_declares_is_the_callers_mistake(names):
-    (error,) = play(Cast(*(FakeDriver(name=name) for name in names), **PRICED), *talks(1, quality=0.95))
-    assert type(error) is InvalidArgument
-    assert str(error) == "invalid quality 0.95: the most that a core of the model declares is 0.9 (large)"
-
-
-def test_calls_that_say_nothing_keep_the_mean_quality_of_the_settings():
-    cast = priced(mean_quality=0.7)
-    qualities = [PRICED[end.core]["quality"] for end in play(cast, *talks(300))]
-    assert 0.69 < sum(qualities) / 300 < 0.72
-    assert asked(cast)["large"] < 30, "where the middle one will do"
-
-
-def test_calls_that_name_a_model_are_no_part_of_that_mean():
-    cast = priced(mean_quality=0.5)
-    ends = play(cast, *talks(20, model="large"), *talks(20))
-    assert {end.core for end in ends[20:]} == {"small"}
 
 
 def test_an_unknown_model_is_told_with_the_names_near_it():
