@@ -7,7 +7,7 @@ import random
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, insert, select, text
@@ -16,7 +16,6 @@ from aios.bootstrap import embedder
 from aios.db.tables import agents, memories
 from aios.errors import InvalidArgument, Misconfigured, NotFound
 from aios.kernel.ids import new_id
-from aios.kernel.ports import Claimed
 from aios.kernel.resources.memory import _note as as_note
 from aios.memory import scan
 from aios.memory.executor import MemoryExecutor
@@ -26,6 +25,7 @@ from aios.memory.notes import count_reads
 from aios.memory.reindex import reindex
 from aios.settings import Settings
 from aios.testing import FakeEmbedder
+from tests.asking import claimed
 
 
 class Mind:
@@ -41,23 +41,7 @@ class Mind:
             )
 
     def claimed(self, op, payload, earlier=()):
-        return Claimed(
-            id=new_id(),
-            agent_id=self.id,
-            request_id=new_id(),
-            position=len(earlier),
-            pool="memory",
-            op=op,
-            payload=payload,
-            token=uuid4(),
-            attempt=1,
-            errors=0,
-            priority=5,
-            program="p",
-            tenant="default",
-            seconds_left=60,
-            earlier=list(earlier),
-        )
+        return claimed("memory", op, payload, agent=self.id, earlier=earlier)
 
     def complete(self, call):
         outcome = MemoryExecutor(self.embedder).perform(call)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 from sqlalchemy import insert
 
 from aios.db.tables import agents
 from aios.kernel.ids import new_id
-from aios.kernel.ports import Claimed
 from aios.storage.executor import StorageExecutor
 from aios.storage.store import Store
+from tests.asking import claimed
 
 
 class Disk:
@@ -24,22 +22,7 @@ class Disk:
             )
 
     def perform(self, op, **payload):
-        call = Claimed(
-            id=new_id(),
-            agent_id=self.id,
-            request_id=new_id(),
-            position=0,
-            pool="storage",
-            op=op,
-            payload=payload,
-            token=uuid4(),
-            attempt=1,
-            errors=0,
-            priority=5,
-            program="p",
-            tenant="default",
-            seconds_left=60,
-        )
+        call = claimed("storage", op, payload, agent=self.id)
         return StorageExecutor(self.store).perform(call).effect
 
     def __call__(self, op, **payload):

@@ -7,29 +7,13 @@ from uuid import uuid4
 import pytest
 
 from aios.errors import InvalidArgument, NotFound
-from aios.kernel.ports import Claimed
 from aios.memory.executor import MemoryExecutor
 from aios.testing import FakeEmbedder
+from tests.asking import claimed
 
 
 def perform(op, payload, *, embedder=None, earlier=()):
-    call = Claimed(
-        id=uuid4(),
-        agent_id=uuid4(),
-        request_id=uuid4(),
-        position=len(earlier),
-        pool="memory",
-        op=op,
-        payload=payload,
-        token=uuid4(),
-        attempt=1,
-        errors=0,
-        priority=5,
-        program="p",
-        tenant="default",
-        seconds_left=60,
-        earlier=list(earlier),
-    )
+    call = claimed("memory", op, payload, earlier=earlier)
     return MemoryExecutor(embedder or FakeEmbedder()).perform(call)
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import threading
-from uuid import uuid4
 
 import pytest
 
 from aios.errors import BadToolArguments, Ignored, InvalidArgument
 from aios.kernel.chat import ToolCall
-from aios.kernel.ports import Claimed
 from aios.tools.executor import ToolExecutor
 from aios.tools.registry import Loaded, Registry
 from aios.tools.tool import tool
+from tests import asking
 
 done = []
 
@@ -37,23 +36,7 @@ def executor():
 
 
 def claimed(op, payload, earlier=()):
-    return Claimed(
-        id=uuid4(),
-        agent_id=uuid4(),
-        request_id=uuid4(),
-        position=len(earlier),
-        pool="tool",
-        op=op,
-        payload=payload,
-        token=uuid4(),
-        attempt=1,
-        errors=0,
-        priority=5,
-        program="p",
-        tenant="default",
-        seconds_left=5.0,
-        earlier=list(earlier),
-    )
+    return asking.claimed("tool", op, payload, earlier=earlier)
 
 
 def run(*calls, tools=("add", "crash")):
