@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import event
 
 from aios.errors import InvalidArgument, NotFound, VersionConflict
 from aios.storage.store import Store
@@ -85,6 +86,22 @@ def test_nothing_of_concurrent_appenders_is_lost(disk):
     assert sorted(lines) == sorted(f"{n}.{i}" for n in range(5) for i in range(8))
     assert [line for line in lines if line.startswith("3.")] == [f"3.{i}" for i in range(8)]
     assert disk("stat", path="log")["version"] == 40
+
+
+@pytest.mark.parametrize("statements", [1, 2, 3])
+def test_a_file_that_is_made_and_grows_while_an_append_looks_for_it_is_appended_to(disk, statements):
+    others = iter("abc"[:statements])
+
+    def come_between(*_):
+        for letter in others:
+            disk("append", path="log", content=letter)
+            break
+
+    effect = disk.perform("append", path="log", content="!")
+    with disk.database.transaction() as tx:
+        event.listen(tx, "after_cursor_execute", come_between)
+        effect(tx)
+    assert disk.text("log") == "abc"[:statements] + "!"
 
 
 def test_a_file_stays_within_its_limit_however_it_grows(database):
