@@ -1,12 +1,14 @@
 """What a durable LLM syscall costs beside a bare Celery hop, on the same servers, in the same run.
 
 The engine answers at once, so all that is measured is the kernel's own: `idle` is one request after the other of a single
-agent; throughput is many agents at once; CPU is that of all processes, Postgres, Valkey, engine and client included.
+agent, in turns with single hops; throughput is many agents at once; CPU is that of all processes, Postgres, Valkey, engine
+and client included.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import sys
@@ -18,15 +20,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import redis
+from celery import Celery
 from rich.console import Console
 from rich.table import Table
 
+from aios.dispatch import BROKER_OPTIONS
 from benchmarks.fleet import Fleet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 AGENT_THREADS, LLM_THREADS = 4, 8
+IDLE_ROUND = 20
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Plan:
     @classmethod
     def of(cls, *, quick: bool) -> Plan:
         """Half a minute, or several."""
-        return cls(60, (32,), 10, 1500) if quick else cls(300, (32, 250), 20, 10_000)
+        return cls(120, (32,), 10, 1500) if quick else cls(400, (32, 250), 20, 10_000)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,14 +73,16 @@ def measure(folder: Path, plan: Plan, console: Console, *, profile: str = "pools
     """All figures of one run."""
     engine = ("--zero-latency", "--slots", "64", "--context", "400000")
     with Fleet(folder, slots=LLM_THREADS, engine=engine, profile=profile) as fleet:
+        bare = _Bare(fleet)
         with console.status("bare Celery"):
-            found: dict[str, object] = _bare(fleet, plan)
+            found = _bare_load(fleet, bare, plan)
         fleet.worker("llm", queues="llm", concurrency=LLM_THREADS)
         with console.status("a talk of 100 turns"):
             found |= _talk(fleet, 100)
         fleet.worker("agent", queues="agent", concurrency=AGENT_THREADS)
         with console.status("idle"):
-            found |= _idle(fleet, plan)
+            found |= _idle(fleet, bare, plan)
+        bare.close(fleet)
         _run(fleet, 32, 5)  # connections plan their statements on the first uses
         for agents in plan.agents:
             with console.status(f"{agents} agents"):
@@ -86,46 +93,60 @@ def measure(folder: Path, plan: Plan, console: Console, *, profile: str = "pools
     return found
 
 
-def _bare(fleet: Fleet, plan: Plan) -> dict[str, object]:
-    fleet.worker("bare-a", queues="bare-a", concurrency=AGENT_THREADS, app="benchmarks.bare")
-    fleet.worker("bare-b", queues="bare-b", concurrency=LLM_THREADS, app="benchmarks.bare")
-    from celery import Celery
+class _Bare:
+    """Tasks that do nothing but publish the next one, in pools of the same size."""
 
-    from aios.dispatch import BROKER_OPTIONS
+    WORKERS = ("bare-a", AGENT_THREADS), ("bare-b", LLM_THREADS)
 
-    client = redis.Redis.from_url(fleet.settings.redis_url, socket_timeout=300)
-    app = Celery("bench", broker=fleet.settings.redis_url, set_as_current=False)
-    app.conf.update(broker_transport_options=BROKER_OPTIONS, task_ignore_result=True)
+    def __init__(self, fleet: Fleet) -> None:
+        self._redis = redis.Redis.from_url(fleet.settings.redis_url, socket_timeout=300)
+        self._app = Celery("bench", broker=fleet.settings.redis_url, set_as_current=False)
+        self._app.conf.update(broker_transport_options=BROKER_OPTIONS, task_ignore_result=True)
+        self._runs = itertools.count()
+        for name, threads in self.WORKERS:
+            fleet.worker(name, queues=name, concurrency=threads, app="benchmarks.bare")
+        self.run(chains=4, hops=20)
 
-    def run(name: str, *, chains: int, hops: int) -> float:
-        started = time.time()
+    def run(self, *, chains: int, hops: int) -> float:
+        """Seconds that chains of hops take, at the same time."""
+        started, name = time.time(), f"run{next(self._runs)}"
         for _ in range(chains):
-            app.send_task("bare.hop", (name, hops), queue="bare-a", priority=5)
+            self._app.send_task("bare.hop", (name, hops), queue="bare-a", priority=5)
         for _ in range(chains):
-            if client.blpop([f"bare:{name}"], timeout=240) is None:
+            if self._redis.blpop([f"bare:{name}"], timeout=240) is None:
                 raise SystemExit("bare Celery lost a message")
         return time.time() - started
 
-    run("warm", chains=4, hops=20)
-    idle = [run(f"idle{i}", chains=1, hops=20) / 20 for i in range(max(3, plan.idle // 20))]
+    def close(self, fleet: Fleet) -> None:
+        """Stop its workers."""
+        self._app.close()
+        fleet.stop(*(name for name, _ in self.WORKERS))
+
+
+def _bare_load(fleet: Fleet, bare: _Bare, plan: Plan) -> dict[str, object]:
     before, hops = fleet.cpu_seconds(), plan.hops // 32
-    seconds = run("load", chains=32, hops=hops)
+    seconds = bare.run(chains=32, hops=hops)
     spent = _spent(before, fleet.cpu_seconds())
-    app.close()
-    fleet.stop("bare-a", "bare-b")
     return {
         "bare_celery_hops_per_second": round(32 * hops / seconds, 1),
-        "bare_hop_p50_ms": round(1000 * statistics.median(idle), 2),
         "bare_cpu_ms_per_hop": round(1000 * sum(spent.values()) / (32 * hops), 2),
     }
 
 
-def _idle(fleet: Fleet, plan: Plan) -> dict[str, object]:
-    _run(fleet, 1, 10)
-    agent = _run(fleet, 1, plan.idle)[0]
-    asked = [row["created_at"] for row in fleet.client.journal(agent)]
-    took = [(after - before).total_seconds() * 1000 for before, after in pairwise(asked)]
-    return {"idle_p50_ms": _quantile(took, 0.5), "idle_p99_ms": _quantile(took, 0.99)}
+def _idle(fleet: Fleet, bare: _Bare, plan: Plan) -> dict[str, object]:
+    """Single hops and single requests in turns: a machine that is slower from one second to the next is so for both."""
+    _run(fleet, 1, 20)
+    hops: list[float] = []
+    took: list[float] = []
+    for _ in range(plan.idle // IDLE_ROUND):
+        hops.append(1000 * bare.run(chains=1, hops=IDLE_ROUND) / IDLE_ROUND)
+        asked = [row["created_at"] for row in fleet.client.journal(_run(fleet, 1, IDLE_ROUND + 1)[0])]
+        took += [(after - before).total_seconds() * 1000 for before, after in pairwise(asked)]
+    return {
+        "bare_hop_p50_ms": round(statistics.median(hops), 2),
+        "idle_p50_ms": _quantile(took, 0.5),
+        "idle_p99_ms": _quantile(took, 0.99),
+    }
 
 
 def _talk(fleet: Fleet, turns: int) -> dict[str, object]:
