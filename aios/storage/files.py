@@ -113,7 +113,7 @@ def write(
 def put(tx: Transaction, path: str, kept: Kept, *, media: str, origin: Origin, expect: int | None = None) -> Stored:
     """Store a content that is kept already as a new version."""
     row = _advance(tx, path, searched=media in SEARCHED, expect=expect)
-    if row.was is not False:  # new, or deleted before
+    if row.was is not False:  # else its folders are there, and stay for as long as it does
         folders.make_above(tx, path)
     tx.execute(
         insert(file_versions).values(
@@ -163,7 +163,9 @@ def find(tx: Transaction, path: str, *, lock: bool = False) -> Known | None:
     """The newest version of a file; None if there is none. With `lock`, no other version can follow before `tx` ends."""
     if lock:
         row = select(files.c.id).where(files.c.path == path).with_for_update(key_share=True)
-        if tx.execute(row).first() is None:  # whoever makes it from here on is not held back: it must not be seen either
+        if (
+            tx.execute(row).first() is None
+        ):  # whoever makes it from here on is not held back: it must not be seen either
             return None
     newest = and_(file_versions.c.file_id == files.c.id, file_versions.c.version == files.c.version)
     columns = files.c.id, files.c.version, file_versions.c.digest, file_versions.c.size, file_versions.c.media_type
@@ -227,7 +229,7 @@ class _Advanced(NamedTuple):
     id: UUID
     version: int
     updated_at: datetime
-    was: bool | None  # deleted before; None: it was not there
+    was: bool | None  # deleted before, or a folder; None: nobody knows
 
 
 def _advance(tx: Transaction, path: str, *, searched: bool, expect: int | None) -> _Advanced:
@@ -240,7 +242,11 @@ def _advance(tx: Transaction, path: str, *, searched: bool, expect: int | None) 
         "updated_at": func.clock_timestamp(),
         "indexed": case((literal(searched), files.c.indexed), else_=following),
     }
-    before = select(files.c.deleted).where(files.c.path == path).correlate(None).scalar_subquery()
+    # Seen as it was when the statement began: another version than the one before this has been changed since, by a deletion
+    # with its folders perhaps.
+    old = files.alias()
+    preceding = (old.c.path == files.c.path) & (old.c.version == files.c.version - 1)
+    before = select(old.c.deleted | old.c.folder).where(preceding).correlate(files).scalar_subquery()
     told = (files.c.id, files.c.version, files.c.updated_at, before.label("was"))
     if expect:
         here = _live(path) & (files.c.version == expect)

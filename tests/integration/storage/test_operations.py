@@ -7,12 +7,14 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from sqlalchemy import event
 
 from aios.errors import InvalidArgument, NotFound, VersionConflict
 from aios.storage.store import Store
+from tests.blocking import waiting
 from tests.integration.storage.disk import Disk
 
 
@@ -97,11 +99,12 @@ def test_a_file_that_is_made_and_grows_while_an_append_looks_for_it_is_appended_
             disk("append", path="log", content=letter)
             break
 
-    effect = disk.perform("append", path="log", content="!")
+    ours = str(disk.id)  # of this test alone: whether a content is there already makes another sequence of statements
+    effect = disk.perform("append", path="log", content=ours)
     with disk.database.transaction() as tx:
         event.listen(tx, "after_cursor_execute", come_between)
         effect(tx)
-    assert disk.text("log") == "abc"[:statements] + "!"
+    assert disk.text("log") == "abc"[:statements] + ours
 
 
 def test_a_file_stays_within_its_limit_however_it_grows(database):
@@ -147,6 +150,20 @@ def test_bytes_come_back_as_they_were_and_are_not_taken_for_text(disk):
 def names(disk, pattern="**"):
     found = disk("list", pattern=pattern, folders=True)
     return [one["path"].removeprefix(disk.path("")) + ("/" if one.get("folder") else "") for one in found]
+
+
+@pytest.mark.parametrize(("path", "expect"), [("a/x", None), ("a/x", 0), ("a/sub", None)])
+def test_a_write_that_waits_for_the_removal_of_its_folder_makes_it_again(disk, path, expect):
+    disk.write("a/x", "old")
+    disk("mkdir", path="a/sub")
+    write = partial(disk, "write", path=path, content="new", expect=expect)
+    with disk.database.transaction() as tx:
+        disk.perform("delete", path="a", everything=True)(tx)
+        written = waiting(disk.database, write)
+    written.result()
+    assert names(disk) == ["a/", path]
+    with pytest.raises(InvalidArgument, match="it is a folder"):
+        disk.write("a", "no file")
 
 
 def test_folders_are_made_above_files_and_by_themselves(disk):
