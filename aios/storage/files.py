@@ -162,10 +162,8 @@ def append(
 def find(tx: Transaction, path: str, *, lock: bool = False) -> Known | None:
     """The newest version of a file; None if there is none. With `lock`, no other version can follow before `tx` ends."""
     if lock:
-        row = select(files.c.id).where(files.c.path == path).with_for_update(key_share=True)
-        if (
-            tx.execute(row).first() is None
-        ):  # whoever makes it from here on is not held back: it must not be seen either
+        held = select(files.c.id).where(files.c.path == path).with_for_update(key_share=True)
+        if tx.execute(held).first() is None:  # whoever makes it now is not held back: nor must it be seen
             return None
     newest = and_(file_versions.c.file_id == files.c.id, file_versions.c.version == files.c.version)
     columns = files.c.id, files.c.version, file_versions.c.digest, file_versions.c.size, file_versions.c.media_type
