@@ -31,8 +31,10 @@ _FORK = text(
     """
     INSERT INTO agents (id, root_id, program, version, task, state, priority, tenant, owner, groups, budgets,
                         forked_from, forked_generation, forked_at)
-    SELECT :id, :id, program, version, COALESCE(CAST(:task AS jsonb), task), 'queued', priority, tenant, owner, groups, budgets,
-           id, generation, :at
+    SELECT :id, :id, program, version, COALESCE(CAST(:task AS jsonb), task),
+           CASE WHEN EXISTS (SELECT FROM holds WHERE kind = 'tenant' AND name = tenant OR kind = 'group' AND name = ANY(groups))
+                THEN 'paused' ELSE 'queued' END,
+           priority, tenant, owner, groups, budgets, id, generation, :at
     FROM agents WHERE id = :parent AND generation = :generation
     RETURNING priority
     """
@@ -108,6 +110,8 @@ def current(tx: Transaction, agent: UUID) -> tuple[int, dict[str, Entry]]:
 
 def fork(tx: Transaction, agent: UUID, *, at: int, edit: Json = None) -> Forked:
     """Make an agent that shares another one's journal up to request `at`, and goes on by itself from there.
+
+    While its tenant or one of its groups is paused, it is, too.
 
     Args:
         tx: the transaction to do it in.

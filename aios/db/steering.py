@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import TextClause
 
     from aios.db.session import Transaction
+    from aios.kernel.values import JsonObject
 
 _FOUND = {
     "agent": """
@@ -53,6 +54,8 @@ _RESUME = _each(
 _CANCEL = _each("state = 'cancelled', runnable = false, driver = NULL, finished_at = clock_timestamp()")
 _NICE = _each("priority = :priority")
 
+# Whoever submits has read the holds, and so keeps this from going on until what it submits is there to be found (or sees it).
+_ALONE = text("LOCK TABLE holds IN ACCESS EXCLUSIVE MODE")
 _HOLD = text("INSERT INTO holds (kind, name) VALUES (:kind, :name) ON CONFLICT DO NOTHING")
 _LET_GO = text("DELETE FROM holds WHERE kind = :kind AND name = :name")
 _HOLDS = text("SELECT kind, name FROM holds ORDER BY kind, name")
@@ -97,7 +100,7 @@ def pause(tx: Transaction, agent: UUID) -> list[UUID]:
         NotFound: there is no such agent.
         AgentEnded: it has ended.
     """
-    return _steer(tx, agent, list(tx.execute(_PAUSE["agent"], {"name": agent, "states": _LIVE[:3]}).scalars()))
+    return _steer(tx, agent, _reached(tx, _PAUSE["agent"], {"name": agent, "states": _LIVE[:3]}))
 
 
 def resume(tx: Transaction, agent: UUID) -> list[UUID]:
@@ -107,27 +110,26 @@ def resume(tx: Transaction, agent: UUID) -> list[UUID]:
         NotFound: there is no such agent.
         AgentEnded: it has ended.
     """
-    return _steer(tx, agent, list(tx.execute(_RESUME["agent"], {"name": agent, "states": ["paused"]}).scalars()))
+    return _steer(tx, agent, _reached(tx, _RESUME["agent"], {"name": agent, "states": ["paused"]}))
 
 
 def pause_all(tx: Transaction, kind: str, name: str) -> list[UUID]:
     """Start nothing more of a group's or tenant's agents, nor of those that are submitted until it is resumed."""
+    tx.execute(_ALONE)
     tx.execute(_HOLD, {"kind": kind, "name": name})
-    return list(tx.execute(_PAUSE[kind], {"name": name, "states": _LIVE[:3]}).scalars())
+    return _reached(tx, _PAUSE[kind], {"name": name, "states": _LIVE[:3]})
 
 
 def resume_all(tx: Transaction, kind: str, name: str) -> list[UUID]:
     """Let a group's or tenant's agents go on, those included that were paused one by one."""
+    tx.execute(_ALONE)
     tx.execute(_LET_GO, {"kind": kind, "name": name})
-    return list(tx.execute(_RESUME[kind], {"name": name, "states": ["paused"]}).scalars())
+    return _reached(tx, _RESUME[kind], {"name": name, "states": ["paused"]})
 
 
 def cancel_all(tx: Transaction, kind: str, name: str) -> list[UUID]:
     """Cancel all agents of a group or tenant that have not ended; their open syscalls are left to `agents.drop_open`."""
-    ended: list[UUID] = []
-    while found := list(tx.execute(_CANCEL[kind], {"name": name, "states": _LIVE}).scalars()):
-        ended += found  # once more: a child may have been started while this waited for its parent's row
-    return ended
+    return _reached(tx, _CANCEL[kind], {"name": name, "states": _LIVE})
 
 
 def holds(tx: Transaction) -> list[tuple[str, str]]:
@@ -142,7 +144,7 @@ def nice(tx: Transaction, agent: UUID, *, priority: int) -> list[UUID]:
         NotFound: there is no such agent.
         AgentEnded: it has ended.
     """
-    steered = list(tx.execute(_NICE["agent"], {"name": agent, "states": _LIVE, "priority": priority}).scalars())
+    steered = _reached(tx, _NICE["agent"], {"name": agent, "states": _LIVE, "priority": priority})
     tx.execute(_NICE_SYSCALLS, {"agents": steered, "priority": priority})
     return _steer(tx, agent, steered)
 
@@ -160,6 +162,17 @@ def waiting(tx: Transaction, agents: Sequence[UUID]) -> list[Waiting]:
         elif row.state == SyscallState.QUEUED:  # else an earlier link still runs
             chains[row.request_id] = Waiting(row.id, row.priority, payer_in(row), row.age, (link,))
     return [*found, *chains.values()]
+
+
+def _reached(tx: Transaction, change: TextClause, values: JsonObject) -> list[UUID]:
+    """Those that a change reaches, once more until there is nobody new.
+
+    While it waited for a parent's row a child may have been started, which it did not see.
+    """
+    reached: set[UUID] = set()
+    while found := set(tx.execute(change, values).scalars()) - reached:
+        reached |= found
+    return sorted(reached)
 
 
 def _steer(tx: Transaction, agent: UUID, steered: list[UUID]) -> list[UUID]:

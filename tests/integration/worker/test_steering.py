@@ -8,11 +8,14 @@ from uuid import UUID
 
 import pytest
 
+from aios.db import agents, journal
 from aios.errors import AgentEnded, InvalidArgument, NotFound
 from aios.kernel.ids import new_token
 from aios.kernel.plan import ToolInfo
 from aios.kernel.ports import Outcome
 from aios.kernel.program import program
+from aios.kernel.submission import agent_row
+from tests.blocking import waiting
 from tests.integration.worker.world import World
 
 
@@ -156,6 +159,61 @@ def test_a_child_that_a_paused_agents_last_drive_starts_is_paused_too(world):
     assert len(world.client.resume(agent)) == 2
     world.run()
     assert world.client.result(agent, timeout=0).value == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("steer", "then"),
+    [("pause", {"state": "paused"}), ("resume", {"state": "queued"}), ("nice", {"priority": 0})],
+)
+def test_a_child_that_is_started_while_its_parent_is_steered_is_steered_too(world, monkeypatch, steer, then):
+    agent = world.client.submit("parent", "x")
+    (bell,) = world.recorder.bells
+    world.recorder.bells.clear()
+    record, steered = journal.record, []
+
+    def steer_meanwhile(tx, *given, **more):
+        if steer == "resume":
+            world.client.pause(agent)
+        recorded = record(tx, *given, **more)
+        face = {
+            "pause": world.client.pause,
+            "resume": world.client.resume,
+            "nice": lambda one: world.client.nice(one, 0),
+        }
+        steered.append(waiting(world.client._parts.database, lambda: face[steer](agent)))
+        return recorded
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "record", steer_meanwhile)
+        patch.setattr(world.database, "statement", world.database.transaction)
+        world.answer(bell)
+    assert len(steered[0].result()) == 2
+    (child,) = [row for row in world.client.list() if row["program"] == "child"]
+    assert then.items() <= child.items()
+
+
+@pytest.mark.parametrize(("held", "state"), [(False, "paused"), (True, "queued")])
+def test_what_is_submitted_while_its_tenant_is_paused_or_resumed_goes_with_it(world, held, state):
+    if held:
+        world.client.pause_all(tenant="acme")
+    change = world.client.resume_all if held else world.client.pause_all
+    with world.database.transaction() as tx:
+        row = agent_row("child", "x", priority=5, limits=world.settings.limits) | {"tenant": "acme"}
+        agent = str(agents.submit(tx, row))
+        changed = waiting(world.client._parts.database, lambda: change(tenant="acme"))
+    assert changed.result() == [agent]
+    assert world.client.get(agent)["state"] == state
+
+
+def test_a_fork_of_a_paused_tenants_agent_is_paused(world):
+    agent = world.client.submit("child", "x", groups=["crew"])
+    world.client.pause_all(group="crew")
+    fork = world.client.fork(agent, at=0)
+    world.run()
+    assert world.client.result(fork, timeout=0).state == "paused"
+    world.client.resume_all(group="crew")
+    world.run()
+    assert world.client.result(fork, timeout=0).value == 2
 
 
 def test_a_group_is_cancelled_as_a_whole(world):
