@@ -11,6 +11,7 @@ Source of the idea: durable execution by replay, as in Temporal and DBOS; journa
 from __future__ import annotations
 
 import traceback
+from asyncio import CancelledError
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 HALTS = (NondeterminismError, BudgetSpent)
 """Errors that end the run itself; a program cannot catch them."""
+
+_RAISED = (Exception, SystemExit, CancelledError, GeneratorExit)
+"""What code of the program's own may raise: `sys.exit()` ends its agent, never the worker's thread."""
 
 _EVICTIONS = 100  # a program that answers this many evictions with another request never lets go
 
@@ -173,7 +177,7 @@ class Run:
             raise
         except AiosError as error:
             return Issued(seq, request, whole, prefixes, Entry(whole, request.label, error=error))
-        except Exception as error:  # noqa: BLE001  # agent.step runs the program's own code: its error is the program's
+        except _RAISED as error:  # agent.step runs the program's own code: its error is the program's
             return Issued(seq, request, whole, prefixes, Entry(whole, request.label, error=_as_failure(error)))
         return Issued(seq, request, whole, prefixes, Entry(whole, request.label, results=[answer]))
 
@@ -243,7 +247,7 @@ class _Frame:
             self.settled = _Settled(value=stop.value)
         except HALTS:
             raise
-        except (Exception, ContinueAsNew) as error:  # noqa: BLE001  # the program's own error is its outcome
+        except (*_RAISED, ContinueAsNew) as error:  # the program's own error is its outcome
             self.settled = _Settled(error=error)
         else:
             self._accept(run, asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 import pytest
@@ -211,6 +212,22 @@ def test_a_programs_own_exception_carries_type_message_and_traceback():
     assert "raise LookupError" in trace
 
 
+@pytest.mark.parametrize("exit_", [SystemExit(3), asyncio.CancelledError(), GeneratorExit()])
+def test_a_program_that_exits_fails_its_agent_and_not_its_worker(exit_):
+    def leave():
+        raise exit_
+
+    async def program(agent, task):
+        try:
+            await agent.step(leave)
+        except ProgramFailed:
+            leave()
+
+    outcome = Bench(program).drive()
+    assert isinstance(outcome, Raised)
+    assert outcome.error.args[0] == type(exit_).__name__
+
+
 def test_a_foreign_awaitable_is_a_clear_error_at_the_await():
     class Foreign:
         def __await__(self):
@@ -226,8 +243,6 @@ def test_a_foreign_awaitable_is_a_clear_error_at_the_await():
 
 
 def test_asyncio_sleep_is_told_to_use_the_agents_own():
-    import asyncio
-
     async def program(agent, task):
         await asyncio.sleep(1)
 
