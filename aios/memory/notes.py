@@ -136,7 +136,8 @@ def change(
     author: UUID | None = None,
 ) -> int | None:
     """Change fields of a note, keeping what they were; its version afterwards, or None if there is no such note."""
-    was = tx.execute(select(memories).where(_one(id, namespace)).with_for_update()).one_or_none()
+    # key_share: who has linked the note, or counted a read of it, is not waited for: two such may both be about to change it.
+    was = tx.execute(select(memories).where(_one(id, namespace)).with_for_update(key_share=True)).one_or_none()
     if was is None:
         return None
     values: dict[str, Any] = {name: value for name, value in fields.items() if value != getattr(was, name)}
@@ -187,7 +188,8 @@ def link(tx: Transaction, id: UUID, other: UUID, *, namespace: str, reason: str 
     found = set(tx.execute(ends.order_by(memories.c.id).with_for_update(read=True, key_share=True)).scalars())
     if id == other or found != {id, other}:
         return False
-    both = [{"memory_id": a, "other_id": b, "reason": reason} for a, b in ((id, other), (other, id))]
+    pairs = sorted([(id, other), (other, id)])  # in one order, from whichever end they are linked
+    both = [{"memory_id": a, "other_id": b, "reason": reason} for a, b in pairs]
     tx.execute(postgresql.insert(memory_links).values(both).on_conflict_do_nothing())
     return True
 

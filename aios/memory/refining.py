@@ -78,9 +78,8 @@ def _describe(tx: Transaction, note: UUID, said: Analysis | Unusable, *, namespa
     """Write what the model said of a note, or why it is of no use; False if the note is gone meanwhile."""
     if isinstance(said, Unusable):
         return _record(tx, note, {"state": "plain", "reason": said.reason}, namespace=namespace)
-    row = tx.execute(
-        select(memories.c.tags).where(memories.c.id == note, memories.c.namespace == namespace).with_for_update()
-    ).one_or_none()
+    mine = memories.c.id == note, memories.c.namespace == namespace
+    row = tx.execute(select(memories.c.tags).where(*mine).with_for_update(key_share=True)).one_or_none()
     if row is None:
         return False
     fields = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
@@ -17,11 +18,10 @@ from aios.db.tables import agents, memories
 from aios.errors import InvalidArgument, Misconfigured, NotFound
 from aios.kernel.ids import new_id
 from aios.kernel.resources.memory import _note as as_note
-from aios.memory import scan
+from aios.memory import notes, scan
 from aios.memory.executor import MemoryExecutor
 from aios.memory.hashing import Hashing
 from aios.memory.minilm import MiniLM
-from aios.memory.notes import count_reads
 from aios.memory.reindex import reindex
 from aios.settings import Settings
 from aios.testing import FakeEmbedder
@@ -61,6 +61,12 @@ class Mind:
 
     def found(self, query, k=5, *tags):
         return [note.content for note in self.search(query, k, *tags)]
+
+
+SLOW = """
+    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.1); RETURN NEW; END';
+    CREATE TRIGGER slow BEFORE INSERT ON memory_links FOR EACH ROW EXECUTE FUNCTION slow()
+"""
 
 
 @pytest.fixture
@@ -363,7 +369,7 @@ def test_reads_are_counted_and_a_note_removed_meanwhile_fails_no_search(database
     effect = MemoryExecutor(mind.embedder).perform(call).effect
     with database.transaction() as tx:
         assert len(effect(tx)) == 2
-        count_reads(tx, [new_id(), UUID(note)])
+        notes.count_reads(tx, [new_id(), UUID(note)])
     mind("remove", id=gone)
     assert mind("get", id=note)["reads"] == 4
 
@@ -379,6 +385,27 @@ def test_links_go_both_ways_and_end_with_either_note(mind):
             mind("link", id=a, other=other)
     mind("remove", id=b)
     assert mind("related", id=a, depth=5) == []
+
+
+def test_two_who_link_a_note_and_change_it_do_not_wait_for_each_other(database, mind):
+    neighbour, one, other = (UUID(mind.add(name)) for name in ("alpha", "beta", "gamma"))
+    place = {"namespace": f"agent/{mind.id}"}
+    with database.transaction() as first:
+        with database.transaction() as second:
+            for tx, note in ((first, one), (second, other)):
+                assert notes.link(tx, note, neighbour, **place)
+            second.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+            assert notes.change(second, neighbour, fields={"context": "second"}, **place) == 2
+        assert notes.change(first, neighbour, fields={"context": "first"}, **place) == 3
+
+
+def test_two_notes_that_are_linked_from_both_ends_at_once_are_linked(database, mind):
+    a, b = mind.add("alpha"), mind.add("beta")
+    with database.transaction() as tx:
+        tx.exec_driver_sql(SLOW)
+    with ThreadPoolExecutor(2) as pool:
+        links = [pool.submit(mind, "link", id=one, other=other) for one, other in ((a, b), (b, a))]
+    assert [link.result() for link in links] == [{"id": a}, {"id": b}]
 
 
 def test_fault_33_notes_written_at_once_are_all_there_and_each_once(database, mind):
