@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import select
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections import deque
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -35,6 +36,9 @@ _RETRIABLE_SQLSTATES = frozenset({"40001", "40P01", "53100", "53200", "53300", "
 _IDLE_MS = 8000
 """A process that is stopped in the middle of a transaction holds row locks, perhaps recovery's own, for so long at most."""
 
+_WAIT_SECONDS = 10
+"""How long a thread waits for one of the process' connections."""
+
 _FORM = "postgresql://user:password@host:port/database"
 _MISSING_SQLSTATES = frozenset({"42P01", "42703"})
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError)  # from statements of the hot path, past SQLAlchemy
@@ -51,6 +55,7 @@ class Database:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._life = _Life()
+        self._room = threading.BoundedSemaphore(pool_size)
 
     @property
     def engine(self) -> Engine:
@@ -63,7 +68,6 @@ class Database:
                     pool_size=self._pool_size,
                     pool_use_lifo=True,  # one that has planned the statements of the hot path, rather than one that has not
                     max_overflow=0,
-                    pool_timeout=10,
                     pool_pre_ping=False,
                     connect_args={
                         "connect_timeout": 5,
@@ -93,7 +97,7 @@ class Database:
         Raises:
             DatabaseUnavailable: Postgres is gone, starting, full or read-only, or it broke a deadlock: retry.
         """
-        with self._translated(), self.engine.connect() as pooled:
+        with self._translated(), self._entered() as life, life.pooled(self.engine) as pooled:
             connection = pooled.execution_options(isolation_level="READ COMMITTED")
             with connection.begin():
                 if not durable:
@@ -107,8 +111,25 @@ class Database:
         Raises:
             DatabaseUnavailable: as `transaction`.
         """
-        with self._translated(), self.engine.connect() as connection:
-            yield connection
+        with self._translated(), self._entered() as life:
+            connection = life.take() or self.engine.connect()
+            try:
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
+            life.keep(connection)
+
+    @contextmanager
+    def _entered(self) -> Iterator[_Life]:
+        """Wait for one of the connections; whoever is in has one of the pool's, or one that is kept."""
+        if not self._room.acquire(timeout=_WAIT_SECONDS):
+            raise PoolTimeout(f"all {self._pool_size} connections of this process were busy for {_WAIT_SECONDS} s")
+        try:
+            _ = self.engine  # and with it the life of its connections
+            yield self._life
+        finally:
+            self._room.release()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -137,36 +158,82 @@ class Database:
         """Close all connections: the idle ones now, the others when they come back."""
         with self._lock:
             if self._engine is not None:
-                self._life.over = True
+                self._life.end()
                 self._engine.dispose()
                 self._engine = None
 
 
 class _Life:
-    """Whether an engine is still used; SQLAlchemy keeps what comes back to one that is not, open, until it is collected."""
+    """The connections of one engine, and whether it is still used.
 
-    over = False
+    For single statements they are kept outside SQLAlchemy's pool: to go in and out costs as much as many a statement. What
+    comes back to an engine that was disposed of, SQLAlchemy would keep open until it is collected.
+    """
+
+    def __init__(self) -> None:
+        self._kept: deque[Connection] = deque()
+        self._over = False
+
+    def take(self) -> Connection | None:
+        """One that is kept, the last one used first; None: the pool has room for another."""
+        while self._kept:
+            with suppress(IndexError):  # another thread was faster
+                connection = self._kept.pop()
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, psycopg.Connection)
+                if not _dead(driver):
+                    return connection
+                connection.invalidate()
+                connection.close()
+        return None
+
+    def keep(self, connection: Connection) -> None:
+        """Keep one for the next statement."""
+        if connection.in_transaction():  # SQLAlchemy's own notion: each statement was committed by itself
+            connection.rollback()
+        self._kept.append(connection)
+        if self._over:
+            self.end()
+
+    def pooled(self, engine: Engine) -> Connection:
+        """One from the pool, in exchange for one that is kept."""
+        with suppress(IndexError):
+            self._kept.pop().close()
+        return engine.connect()
+
+    def end(self) -> None:
+        """Close all that are kept, now and whenever one comes back."""
+        self._over = True
+        with suppress(IndexError):
+            while True:
+                self._kept.pop().close()
 
     def take_back(self, connection: psycopg.Connection[object] | None, record: ConnectionPoolEntry) -> None:
         """A connection comes back to the pool."""
         record.info["used"] = True
-        if self.over and connection is not None:
+        if self._over and connection is not None:
             connection.close()
 
 
 def _refuse_dead(connection: psycopg.Connection[object], record: ConnectionPoolEntry, _proxy: object) -> None:
     """Do not hand out a connection that the server has closed: after a restart every pooled one would cost an error.
 
-    An idle connection has nothing to say but that. Looking takes microseconds, where asking takes a round trip. A new
-    one is not looked at: SQLAlchemy replaces a refused one once only.
+    A new one is not looked at: SQLAlchemy replaces a refused one once only.
     """
-    if "used" not in record.info:
-        return
-    poll = select.poll()
-    if not connection.closed:
-        poll.register(connection.fileno(), select.POLLIN)
-    if connection.closed or poll.poll(0):
+    if "used" in record.info and _dead(connection):
         raise DisconnectionError
+
+
+def _dead(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the server has closed an idle connection, which has nothing to say but that.
+
+    Looking takes microseconds, where asking takes a round trip.
+    """
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _parsed(url: str) -> URL:
