@@ -69,6 +69,8 @@ _SUM = text(
 
 _NAMES = text("SELECT name FROM memory_blocks WHERE namespace = :namespace AND value IS NOT NULL LIMIT 1000")
 
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:namespace, 0))")
+
 _COUNT = text("SELECT count(*) FROM memory_blocks WHERE namespace = :namespace")
 
 
@@ -109,6 +111,11 @@ def lock(tx: Transaction, namespace: str, name: str) -> Held:
     if tx.execute(_MAKE, values | {"agent": owner_of(namespace)}).one_or_none() is not None:
         return Held(None, 0, None, pinned=False, version=0)
     return _held(tx.execute(_LOCK, values).one())  # somebody was quicker
+
+
+def close(tx: Transaction, namespace: str) -> None:
+    """Let nobody else who asks for it too add to a namespace before this transaction ends: what is counted now stays so."""
+    tx.execute(_ALONE, {"namespace": namespace})
 
 
 def store(

@@ -114,6 +114,8 @@ class WorkingMemory:
         pinned: bool,
     ) -> Copy:
         new = held.version == 0
+        if new or pinned:
+            blocks.close(tx, place)
         if new and blocks.count(tx, place) > self._settings.blocks:
             raise InvalidArgument("block", name, f"a namespace has {self._settings.blocks} blocks at most; reuse names")
         if pinned:

@@ -15,6 +15,8 @@ from aios.memory.cache import RedisCache
 from aios.memory.executor import MemoryExecutor
 from aios.settings import MemorySettings
 from aios.testing import FakeBlockCache, FakeEmbedder
+from tests.asking import claimed
+from tests.blocking import waiting
 from tests.integration.worker.world import World
 
 QUOTA = 2_000
@@ -239,3 +241,28 @@ def test_blocks_are_bounded_in_number(world):
     text, count = run(world(p))
     assert "20 blocks at most" in text
     assert count == 20
+
+
+@pytest.mark.parametrize(
+    ("blocks", "op", "asked", "message"),
+    [
+        (1, "write", {"value": 1}, "1 blocks at most"),
+        (20, "alloc", {"bytes": QUOTA // 2, "pinned": True}, "pinned blocks may take"),
+    ],
+)
+def test_of_two_at_once_for_which_there_is_no_room_one_is_refused(database, blocks, op, asked, message):
+    executor = MemoryExecutor(FakeEmbedder(), settings=MemorySettings(quota_bytes=QUOTA, blocks=blocks))
+
+    def perform(tx, name):
+        call = claimed("memory", op, {"namespace": "group/crew", "name": name, **asked})
+        return executor.perform(call).effect(tx)
+
+    def second():
+        with database.transaction() as tx:
+            perform(tx, "second")
+
+    with database.transaction() as tx:
+        perform(tx, "first")
+        refused = waiting(database, second)
+    with pytest.raises(InvalidArgument, match=message):
+        refused.result()
