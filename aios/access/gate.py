@@ -49,7 +49,10 @@ class Passed:
         def approved(tx: Transaction) -> Json:
             _compare_version(tx, approval)
             _tell(tx, self.call, approval)
-            return effect(tx) if effect is not None else outcome.result
+            result = effect(tx) if effect is not None else outcome.result
+            if approval["version"] == 0:  # nothing was there to be held: what somebody has made since was not approved
+                _compare_version(tx, approval)
+            return result
 
         return replace(outcome, effect=approved)
 

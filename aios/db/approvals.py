@@ -84,12 +84,15 @@ _PARK = text(
     bindparam("arguments", type_=JSONB(none_as_null=False)), bindparam("detail", type_=JSONB(none_as_null=False))
 )
 
-_WRITTEN = """
+_FILE = text(
+    """
     SELECT f.version, v.agent_id, f.deleted FROM files f JOIN file_versions v ON v.file_id = f.id AND v.version = f.version
     WHERE f.path = :path
-"""
-_FILE = text(_WRITTEN)
-_FILE_LOCKED = text(_WRITTEN + "FOR NO KEY UPDATE OF f")
+    """
+)
+
+# Apart from the above: it waits for who writes the file now, and then would not see the version that he made.
+_LOCK_FILE = text("SELECT 1 FROM files WHERE path = :path FOR NO KEY UPDATE")
 
 _EXPIRED = text(
     """
@@ -156,8 +159,10 @@ def park(tx: Transaction, row: JsonObject) -> bool:
 
 
 def file(tx: Transaction, path: str, *, lock: bool = False) -> File:
-    """What is there at a path; with `lock` nobody changes it until the transaction ends."""
-    row = tx.execute(_FILE_LOCKED if lock else _FILE, {"path": path}).first()
+    """What is there at a path; with `lock` nobody changes it until the transaction ends. What is not there cannot be held."""
+    if lock and tx.execute(_LOCK_FILE, {"path": path}).first() is None:
+        return File()
+    row = tx.execute(_FILE, {"path": path}).first()
     return File() if row is None else File(row.version, str(row.agent_id) if row.agent_id else None, row.deleted)
 
 

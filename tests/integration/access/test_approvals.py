@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from sqlalchemy import text
 
+from aios.db import approvals
 from aios.errors import AccessDenied, InvalidArgument, NotFound
 from aios.settings import AccessSettings
+from aios.storage import files
+from tests.blocking import waiting
 from tests.integration.access.conftest import office
 
 PLAN = "/groups/staff/plan.md"
@@ -106,6 +111,41 @@ def test_an_answer_is_about_the_version_of_the_file_that_was_seen(world):
     change(world)
     assert value(world, agent) == ["ApprovalVoid"]
     assert world.done([["read", PLAN]], groups=["staff"])[1] == ["first"]
+
+
+def test_an_answer_about_no_file_is_void_when_one_is_made_and_just_being_changed(world):
+    agent = approved_removal_of_nothing(world)
+    write(world.database, "made")
+    with world.database.transaction() as tx:
+        files.write(tx, PLAN, b"changed", agent_id=None, syscall_id=None)
+        removed = waiting(world.client._parts.database, lambda: value(world, agent))
+    assert removed.result() == ["ApprovalVoid"]
+
+
+def test_an_answer_about_no_file_is_void_when_one_is_made_after_a_look_at_it(world, monkeypatch):
+    agent = approved_removal_of_nothing(world)
+    look, others = approvals.file, iter([partial(write, world.database, "made")])
+
+    def look_first(tx, path, **how):
+        found = look(tx, path, **how)
+        for make in others:
+            make()
+        return found
+
+    monkeypatch.setattr(approvals, "file", look_first)
+    assert value(world, agent) == ["ApprovalVoid"]
+
+
+def approved_removal_of_nothing(world):
+    agent, (question,) = asked(world, [["delete", PLAN]], groups=["staff"])
+    assert question["version"] == 0
+    world.client.approve(str(question["id"]))
+    return agent
+
+
+def write(database, content):
+    with database.transaction() as tx:
+        files.write(tx, PLAN, content.encode(), agent_id=None, syscall_id=None)
 
 
 def change(world):
