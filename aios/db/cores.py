@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from aios.db.tables import cores, syscalls
@@ -24,6 +24,11 @@ def listing(tx: Transaction) -> list[Core]:
     """All rows, by name."""
     rows = tx.execute(select(*(cores.c[name] for name in _FIELDS)).order_by(cores.c.name)).mappings()
     return [_core(dict(row)) for row in rows]
+
+
+def close(tx: Transaction) -> None:
+    """Let nobody else who asks for it too change cores before this transaction ends; readers do not wait."""
+    tx.execute(text("LOCK TABLE cores IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def put(tx: Transaction, core: Core) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import math
 import re
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -17,9 +18,10 @@ from aios.kernel.ports import Finish, Prompt
 from aios.kernel.routing import Core, CoreKind, CoreState, Origin, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from aios.bootstrap import Parts
+    from aios.db.session import Transaction
     from aios.kernel.values import JsonObject
     from aios.llm.cores.states import View
     from aios.settings import Settings
@@ -86,7 +88,7 @@ class Cores:
             _within(cost_completion, math.inf, "cost_completion"),
             _within(quality, 1, "quality"),
         )
-        with self._parts.database.transaction() as tx:
+        with self._changing() as tx:
             if not replace and any(known.name == name for known in self._known(table.listing(tx))):
                 raise InvalidArgument("core name", name, "it is taken; remove that core first, or replace it")
             table.put(tx, core)
@@ -124,7 +126,7 @@ class Cores:
             UnknownCore: there is none of that name.
             InvalidArgument: it stands in the configuration only.
         """
-        with self._parts.database.transaction() as tx:
+        with self._changing() as tx:
             core = self._named(table.listing(tx), name)
             if not table.remove(tx, name):
                 where = "engine_url" if core.origin is Origin.DEFAULT else "[[llm.cores]]"
@@ -142,10 +144,17 @@ class Cores:
         return asyncio.run(_tried(core, self.settings))
 
     def _set_state(self, name: str, state: CoreState) -> JsonObject:
-        with self._parts.database.transaction() as tx:
+        with self._changing() as tx:
             core = replace(self._named(table.listing(tx), name), state=state)
             table.put(tx, core)
         return _shown(core, None)
+
+    @contextmanager
+    def _changing(self) -> Iterator[Transaction]:
+        """A transaction in which what is read of the cores stays as it is until it is written."""
+        with self._parts.database.transaction() as tx:
+            table.close(tx)
+            yield tx
 
     def _named(self, stored: Sequence[Core], name: str) -> Core:
         known = {core.name: core for core in self._known(stored)}
