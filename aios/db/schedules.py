@@ -27,7 +27,8 @@ _DUE = text(
     "FOR NO KEY UPDATE SKIP LOCKED"
 )
 
-_NAMED = text(f"SELECT {_FIELDS} FROM schedules WHERE name = :name")  # noqa: S608
+# Held, for the run of it that may be about to be written.
+_NAMED = text(f"SELECT {_FIELDS} FROM schedules WHERE name = :name FOR KEY SHARE")  # noqa: S608
 
 _MOVE = text("UPDATE schedules SET next_at = :next_at WHERE id = :id")
 
@@ -132,7 +133,7 @@ def move(tx: Transaction, schedule: Schedule, *, next_at: datetime) -> None:
 
 
 def named(tx: Transaction, name: str) -> Schedule:
-    """The schedule of that name.
+    """The schedule of that name, which nobody removes until the transaction ends.
 
     Raises:
         NotFound: there is none.

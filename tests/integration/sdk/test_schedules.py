@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from aios.db import schedules, workers
 from aios.errors import InvalidArgument, NotFound, NotJson, UnknownProgram
 from aios.sdk.client import Client
 from aios.worker import system
 from aios.worker.system import fire_due
+from tests.blocking import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,6 +172,21 @@ def test_a_removed_schedule_fires_no_more(client: Client, database: Database) ->
     make_due(database, "often")
     client.unschedule("often")
     assert fire(client, database) == 0
+    assert client.schedules() == []
+
+
+def test_a_schedule_that_is_removed_while_it_is_run_by_hand_ran_once_more(client: Client, database: Database) -> None:
+    client.schedule("often", "* * * * *", "echo", "hello")
+    removals, removed = iter([lambda: client.unschedule("often")]), []
+
+    def remove(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM schedules WHERE name" in statement:
+            removed.extend(waiting(database, one) for one in removals)
+
+    event.listen(client._parts.database.engine, "after_cursor_execute", remove)
+    agent = client.run_now("often")
+    removed[0].result()
+    assert [str(row["id"]) for row in client.list()] == [agent]
     assert client.schedules() == []
 
 
