@@ -105,6 +105,14 @@ class FilesContract:
         (folder,) = disk("list", pattern="sub/deep", folders=True)
         assert steady(folder) == {"path": disk.path("sub/deep"), "version": 0, "size": 0, "folder": True}
 
+    def test_a_deletion_of_a_version_leaves_a_folder_that_is_there_instead(self, disk):
+        disk("write", path="x", content="old")
+        disk("delete", path="x")
+        disk("mkdir", path="x")
+        with pytest.raises(NotFound):
+            disk("delete", path="x", expect=1)
+        assert disk("stat", path="x")["folder"]
+
     def test_a_stat_tells_what_is_known_of_a_file_and_of_a_folder(self, disk):
         disk("write", path="f/x.json", content="1")
         disk("write", path="f/x.json", content="{}")

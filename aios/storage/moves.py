@@ -64,12 +64,12 @@ def delete_all(tx: Transaction, path: str, *, agent_id: UUID | None, syscall_id:
     inside = [entry.path for entry in folders.tree(tx, path) if not entry.folder]
     if not inside and not folders.is_folder(tx, path):
         raise NotFound("folder", path)
-    _lock(tx, inside)
-    for name in inside:
+    there = _lock(tx, inside)
+    for name in sorted(there):
         files.delete(tx, name, origin=Origin(agent_id, syscall_id, "delete"))
     if folders.is_folder(tx, path):
         _remove_folders(tx, path)
-    return len(inside)
+    return len(there)
 
 
 def _copy(tx: Transaction, source: str, target: str, *, who: Origin, replace: bool) -> Stored:
@@ -85,23 +85,25 @@ def _pairs(tx: Transaction, source: str, target: str) -> list[tuple[str, str]]:
     """Which file goes where, all of them locked in one order, so that two moves never wait for each other."""
     if source == target or target.startswith(f"{source}/"):
         raise InvalidArgument("target", target, f"it is {source} itself, or in it")
-    if files.find(tx, source) is not None:
-        found = [(source, target)]
-    else:
+    inside = [source]
+    if files.find(tx, source) is None:
         inside = [entry.path for entry in folders.tree(tx, source) if not entry.folder]
-        if not inside:
-            if not folders.is_folder(tx, source):
-                raise NotFound("file", source)
-            folders.make(tx, target)
-        found = [(path, target + path.removeprefix(source)) for path in inside]
-    _lock(tx, [path for pair in found for path in pair])
+    pairs = [(path, target + path.removeprefix(source)) for path in inside]
+    there = _lock(tx, [path for pair in pairs for path in pair])
+    found = [pair for pair in pairs if pair[0] in there]
+    if not found:
+        if not folders.is_folder(tx, source):
+            raise NotFound("file", source)
+        folders.make(tx, target)
     return found
 
 
-def _lock(tx: Transaction, paths: Iterable[str]) -> None:
-    """Hold files against other writers, in the order of their paths."""
-    wanted = select(rows.c.id).where(rows.c.path.in_(list(paths))).order_by(rows.c.path)
-    tx.execute(wanted.with_for_update(key_share=True))
+def _lock(tx: Transaction, paths: Iterable[str]) -> set[str]:
+    """Hold files against other writers, in the order of their paths; gives those that nobody has deleted before."""
+    wanted = (
+        select(rows.c.path, rows.c.deleted | rows.c.folder).where(rows.c.path.in_(list(paths))).order_by(rows.c.path)
+    )
+    return {path for path, gone in tx.execute(wanted.with_for_update(key_share=True)) if not gone}
 
 
 def _remove_folders(tx: Transaction, path: str) -> None:

@@ -68,7 +68,7 @@ def _delete(store: Store, call: Claimed) -> Effect:
     def effect(tx: Transaction) -> JsonObject:
         if asked.everything:
             return {"path": path, "files": moves.delete_all(tx, path, **by(call))}
-        if files.find(tx, path) is None and folders.is_folder(tx, path):
+        if asked.expect is None and files.find(tx, path) is None and folders.is_folder(tx, path):
             folders.remove(tx, path)
             return {"path": path, "files": 0}
         origin = Origin(**by(call), op="delete")

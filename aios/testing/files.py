@@ -165,7 +165,7 @@ class FakeFiles:
     def _delete(self, call: Claimed) -> Json:
         asked = read(Delete, call.payload)
         path = _path(call, asked.path)
-        if path in self._folders:
+        if path in self._folders and (asked.everything or asked.expect is None):
             return self._delete_folder(call, path, everything=asked.everything)
         if asked.everything:
             raise NotFound("folder", path)

@@ -152,6 +152,24 @@ def names(disk, pattern="**"):
     return [one["path"].removeprefix(disk.path("")) + ("/" if one.get("folder") else "") for one in found]
 
 
+@pytest.mark.parametrize(
+    ("op", "asked", "left"),
+    [
+        ("delete", {"path": "a", "everything": True}, []),
+        ("move", {"source": "a", "target": "b"}, ["b/", "b/z"]),
+        ("copy", {"source": "a", "target": "b"}, ["a/", "a/z", "b/", "b/z"]),
+    ],
+)
+def test_a_folder_goes_though_somebody_deletes_a_file_in_it_meanwhile(disk, op, asked, left):
+    for name in ("a/x", "a/z"):
+        disk.write(name, name)
+    with disk.database.transaction() as tx:
+        disk.perform("delete", path="a/x")(tx)
+        gone = waiting(disk.database, partial(disk, op, **asked))
+    gone.result()
+    assert names(disk) == left
+
+
 @pytest.mark.parametrize(("path", "expect"), [("a/x", None), ("a/x", 0), ("a/sub", None)])
 def test_a_write_that_waits_for_the_removal_of_its_folder_makes_it_again(disk, path, expect):
     disk.write("a/x", "old")
