@@ -44,7 +44,7 @@ _CLAIMS = text(
 _GIVE_BACK = text(
     """
     WITH calls AS (
-        UPDATE syscalls SET state = 'queued', claim_token = NULL, incarnation = NULL, queued_at = clock_timestamp()
+        UPDATE syscalls SET state = 'queued', claim_token = NULL, incarnation = NULL -- queued since as before
         WHERE state = 'running' AND incarnation = :incarnation AND claim_token = ANY (CAST(:tokens AS uuid[]))
           AND NOT (:begun AND effect = 'once')
     )

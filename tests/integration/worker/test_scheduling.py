@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 import redis
 
-from aios.db import service
+from aios.db import service, syscalls
 from aios.errors import CallTooLarge, EngineOverloaded, Preempted
 from aios.kernel.chat import Usage
 from aios.kernel.ids import new_token
@@ -105,6 +105,25 @@ def test_another_policy_puts_what_waits_into_its_order(world):
     released(world, "llm", 4)
     world.run()
     assert {world.client.result(agent, timeout=0).value for agent in [*crowd, urgent]} == {"yes"}
+
+
+@pytest.mark.parametrize("policy", ["fifo", "las"])
+def test_what_a_dead_worker_held_has_its_old_place_in_the_line(world, policy):
+    world.client.set_policy(policy)
+    held_back(world, "llm")
+    victim = world.client.submit("asks", "claimed by a worker that dies")
+    drive(world)
+    call = world.client.journal(victim)[0]["id"]
+    time.sleep(0.05)
+    world.client.submit("asks", "came later")
+    drive(world)
+    with world.database.statement() as tx:
+        assert syscalls.claim(tx, call, token=new_token(), incarnation=new_token())
+    world.dispatch.ring(done=[("llm", str(call))])
+    world.recovery.tick()
+    released(world, "llm", 1)
+    (bell,) = world.recorder.bells
+    assert bell.links[0][2] == str(call)
 
 
 def test_nice_moves_an_agent_under_the_default_policy(world):
