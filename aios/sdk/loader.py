@@ -16,7 +16,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aios.errors import InvalidArgument
+from aios.errors import AiosError, InvalidArgument
 from aios.kernel.program import Program
 from aios.settings import app_dir
 
@@ -88,8 +88,8 @@ def _folder(file: Path) -> Iterator[Loaded]:
         declared = [value for value in vars(module).values() if isinstance(value, Program)]
         if not declared:
             raise InvalidArgument("program folder", str(file.parent), "declare one with @program in its agent.py")
-    except Exception:  # noqa: BLE001  # somebody's file: whatever it raises is told, and the others are loaded
-        yield Loaded(name, str(file), error=traceback.format_exc(limit=-1).strip())
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # somebody's file: it is told, and the others are loaded
+        yield Loaded(name, str(file), error=_told(error))
         return
     for program in declared:
         changed = replace(program, summary=about.get("summary", program.summary)) if len(declared) == 1 else program
@@ -127,6 +127,14 @@ def _entry_point(name: str, load_it: object, source: str) -> Loaded:
         program = load_it() if callable(load_it) else load_it
         if not isinstance(program, Program):
             raise InvalidArgument("entry point", name, "it must name a function declared with @program")
-    except Exception:  # noqa: BLE001  # somebody's package: whatever it raises is told
-        return Loaded(name, source, error=traceback.format_exc(limit=-1).strip())
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # somebody's package: whatever it raises is told
+        return Loaded(name, source, error=_told(error))
     return Loaded(program.name, source, program=program)
+
+
+def _told(error: BaseException) -> str:
+    """Where it went wrong; the last line, which is all that tables have room for, says what by itself."""
+    if isinstance(error, AiosError):
+        return str(error)
+    where = traceback.format_exception(error, limit=-1)
+    return "".join([*where[:-1], f"{type(error).__name__}: {' '.join(str(error).split())}"])
