@@ -63,7 +63,8 @@ _TAKE_BACK = text(
         JOIN syscalls s ON s.id = held.id AND s.claim_token = held.token AND s.state = 'running'
         ORDER BY s.agent_id, s.id FOR NO KEY UPDATE OF s
     )
-    UPDATE syscalls SET state = 'queued', claim_token = NULL, incarnation = NULL, crashes = crashes + 1 -- queued since as before
+    UPDATE syscalls SET state = 'queued', claim_token = NULL, incarnation = NULL, crashes = crashes + 1
+    -- its place in the line stays
     FROM lost WHERE syscalls.id = lost.id
     """
 )

@@ -44,7 +44,7 @@ _CLAIMS = text(
 _GIVE_BACK = text(
     """
     WITH calls AS (
-        UPDATE syscalls SET state = 'queued', claim_token = NULL, incarnation = NULL -- queued since as before
+        UPDATE syscalls SET state = 'queued', claim_token = NULL, incarnation = NULL -- its place in the line stays
         WHERE state = 'running' AND incarnation = :incarnation AND claim_token = ANY (CAST(:tokens AS uuid[]))
           AND NOT (:begun AND effect = 'once')
     )
