@@ -186,11 +186,11 @@ def read(tx: Transaction, path: str, *, version: int | None = None, blobs: Blobs
     return Content(row.version, data, row.media_type)
 
 
-def digest_of(tx: Transaction, path: str, version: int) -> bytes | None:
-    """The digest of a version's content; None if there is no such version, or it is a deletion."""
-    wanted = select(file_versions.c.digest).join(files, files.c.id == file_versions.c.file_id)
-    found = tx.execute(wanted.where(files.c.path == path, file_versions.c.version == version)).scalar()
-    return None if found is None else bytes(found)
+def hold(tx: Transaction, path: str, version: int) -> bool:
+    """Keep a version with a content from being pruned before `tx` ends; False if there is none such."""
+    wanted = select(file_versions.c.version).join(files, files.c.id == file_versions.c.file_id)
+    wanted = wanted.where(files.c.path == path, file_versions.c.version == version, file_versions.c.digest.is_not(None))
+    return tx.execute(wanted.with_for_update(read=True, key_share=True, of=file_versions)).first() is not None
 
 
 def delete(tx: Transaction, path: str, *, origin: Origin, expect: int | None = None) -> int:

@@ -66,7 +66,7 @@ class Links:
             NotFound: there is no such file or version.
         """
         known = files.find(tx, path)
-        if known is None or (version is not None and files.digest_of(tx, path, version) is None):
+        if known is None or (version is not None and not files.hold(tx, path, version)):
             raise NotFound("file", path if version is None else f"{path}, version {version}")
         expires = func.date_trunc("second", func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds))
         values = {"id": id, "file_id": known.id, "version": version, "agent_id": agent_id, "expires_at": expires}

@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from aios.errors import LinkRefused, NotFound
 from aios.storage.blobs import Blobs
@@ -82,6 +83,23 @@ def test_a_version_that_a_living_link_names_stays(database):
     assert Retention(Blobs(), 1, 30).drop(database) == Dropped(versions=1)
     with pytest.raises(LinkRefused), database.transaction() as tx:
         links.open(tx, link, blobs=disk.store.blobs)
+
+
+def test_a_version_that_is_being_shared_stays(database):
+    links = Links(lambda: b"k" * 32)
+    disk = written(database, Store(links=links), versions=2)
+    age(database, 40)
+    share = disk.perform("share", path="x", version=1)
+
+    def drop_before_insert(_connection, _cursor, statement, *_):
+        if statement.startswith("INSERT"):
+            Retention(Blobs(), 1, 30).drop(database)
+
+    with database.transaction() as tx:
+        event.listen(tx, "before_cursor_execute", drop_before_insert)
+        link = share(tx)["link"]
+    with database.transaction() as tx:
+        assert links.open(tx, link, blobs=disk.store.blobs).data == b"text 0"
 
 
 def test_pruning_takes_versions_then_contents_then_objects(database, monkeypatch):
