@@ -243,7 +243,8 @@ class Client(Schedules, Steering, Scheduling, Cores, AccessControl, Forks, Looks
             choices = open_[0]["choices"]
             if choices and answer not in choices:
                 raise InvalidArgument("answer", answer, "give one of " + ", ".join(map(repr, choices)))
-            syscalls.answer(tx, id=open_[0]["id"], agent_id=parse_id(agent), result=answer)
+            if not syscalls.answer(tx, id=open_[0]["id"], agent_id=parse_id(agent), result=answer):
+                raise NotFound("open question of agent", agent)  # somebody was quicker, or the agent has just ended
             standing = agents.standing(tx, parse_id(agent))
         self._parts.dispatch.ring(add=[agent_bell(parse_id(agent), **standing._asdict())])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import event
 
 from aios.db import workers
 from aios.errors import ChildFailed, EngineFailed, EngineOverloaded, NotFound, QueueFull, UnknownProgram, ValueTooLong
@@ -215,6 +216,22 @@ def test_a_question_waits_for_a_human_and_takes_only_its_choices(world):
     assert world.client.result(agent, timeout=0).value == "yes"
     with pytest.raises(NotFound):
         world.client.answer(agent, "no")
+
+
+def test_of_two_who_answer_one_question_at_once_one_is_told_that_it_is_answered(world):
+    agent = world.client.submit("asker", "x")
+    world.run()
+    others = iter([lambda: world.client.answer(agent, "yes")])
+
+    def answer_meanwhile(*_):
+        for answer in others:
+            answer()
+
+    event.listen(world.client._parts.database.engine, "after_cursor_execute", answer_meanwhile)
+    with pytest.raises(NotFound, match="no open question"):
+        world.client.answer(agent, "no")
+    world.run()
+    assert world.client.result(agent, timeout=0).value == "yes"
 
 
 @pytest.mark.parametrize(("child", "error"), [("fails", "ChildFailed"), ("nobody", "UnknownProgram")])
