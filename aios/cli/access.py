@@ -1,12 +1,15 @@
 """`aios grant`, `revoke`, `grants`, `group`, `allowed`: who may do what."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aios.cli import screen
 from aios.cli.options import AgentId, AsJson, DataDir, connect
 from aios.cli.prune import age
+
+if TYPE_CHECKING:
+    from aios.sdk.client import Client
 
 _PANEL = "Access"
 
@@ -20,6 +23,7 @@ Resource = Annotated[
 ]
 
 Members = Annotated[list[str], typer.Argument(metavar="MEMBER...", help="`agent:ID`, `user:NAME` or `tenant:NAME`.")]
+GroupName = Annotated[str, typer.Argument(help="The group's name.")]
 
 group = typer.Typer(
     help="Groups of agents, users and tenants: whoever is in one shares its data.", no_args_is_help=True
@@ -52,7 +56,7 @@ def grant(
     """
     with connect(data_dir) as client:
         until = None if expires is None else age(expires)
-        made = client.grant(principal, operation, resource, deny=deny, expires=until, reason=reason)
+        made = client.grant(_whole(client, principal), operation, resource, deny=deny, expires=until, reason=reason)
     if as_json:
         screen.show_json({"id": made})
     else:
@@ -85,7 +89,7 @@ def grants(
     Example: aios grants group:editors
     """
     with connect(data_dir) as client:
-        rows = client.grants(principal)
+        rows = client.grants(principal and _whole(client, principal))
     if as_json:
         screen.show_json(list(rows))
         return
@@ -122,26 +126,26 @@ def allowed(
 
 
 @group.command("add")
-def group_add(name: str, members: Members, *, data_dir: DataDir = None) -> None:
+def group_add(name: GroupName, members: Members, *, data_dir: DataDir = None) -> None:
     """Add agents, users or tenants to a group.
 
     Example: aios group add editors user:alice agent:0192f0c1-...
     """
     with connect(data_dir) as client:
         for member in members:
-            new = client.join_group(name, member)
+            new = client.join_group(name, _whole(client, member))
             screen.say(f"{member} is in group {name}" + ("" if new else " already"))
 
 
 @group.command("remove")
-def group_remove(name: str, members: Members, *, data_dir: DataDir = None) -> None:
+def group_remove(name: GroupName, members: Members, *, data_dir: DataDir = None) -> None:
     """Remove members from a group.
 
     Example: aios group remove editors user:alice
     """
     with connect(data_dir) as client:
         for member in members:
-            client.leave_group(name, member)
+            client.leave_group(name, _whole(client, member))
             screen.say(f"{member} is in group {name} no longer")
 
 
@@ -157,3 +161,9 @@ def group_list(*, as_json: AsJson = False, data_dir: DataDir = None) -> None:
         screen.show_json(list(rows))
     else:
         screen.show_table(("GROUP", "MEMBER", "ADDED BY"), [(r["name"], r["member"], r["added_by"]) for r in rows])
+
+
+def _whole(client: "Client", principal: str) -> str:
+    """A principal with an agent's whole id, where a part of it or `last` was given as to all commands."""
+    kind, _, name = principal.partition(":")
+    return f"agent:{client.find(name)}" if kind == "agent" else principal

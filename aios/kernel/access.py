@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
+from uuid import UUID
 
 from aios.errors import InvalidArgument, did_you_mean
 from aios.errors.base import hint
@@ -173,7 +174,7 @@ def matches(pattern: str, resource: str) -> bool:
 
 
 def check_principal(principal: str) -> str:
-    """A principal: `tenant:<name>`, `user:<name>`, `agent:<id>` or `group:<name>`.
+    """A principal: `tenant:<name>`, `user:<name>`, `agent:<id>` or `group:<name>`, as rules have it.
 
     Raises:
         InvalidArgument: it is none.
@@ -181,6 +182,11 @@ def check_principal(principal: str) -> str:
     kind, _, name = principal.partition(":") if isinstance(principal, str) else ("", "", "")
     if kind not in PRINCIPALS or not name or len(principal) > _LONGEST or name != name.strip():
         raise InvalidArgument("principal", principal, "give tenant:NAME, user:NAME, agent:ID or group:NAME")
+    if kind == "agent":  # a rule for anything else would bind nobody, a deny included
+        try:
+            return f"agent:{UUID(name)}"
+        except ValueError as error:
+            raise InvalidArgument("principal", principal, "give the agent's whole id") from error
     return principal
 
 

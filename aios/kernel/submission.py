@@ -33,7 +33,7 @@ def agent_row(
     """The row of a new agent without a parent.
 
     Raises:
-        InvalidArgument: the task is empty or too long, or the priority or a budget is none.
+        InvalidArgument: the task is empty or too long, or the priority, a budget, the tenant, the owner or a group is none.
         NotJson: the task is no JSON.
     """
     check_task(task, limits=limits)
@@ -45,7 +45,7 @@ def agent_row(
         "task": task,
         "state": AgentState.QUEUED.value,
         "priority": check_priority(priority),
-        "tenant": tenant,
+        "tenant": check_principal(f"tenant:{tenant}").removeprefix("tenant:"),
         "owner": check_principal(f"user:{owner}").removeprefix("user:") if owner else "",
         "groups": sorted({check_principal(f"group:{name}").removeprefix("group:") for name in groups}),
         "budgets": _check_budgets(budgets or {}),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aios.db import agents, steering, views
 from aios.dispatch import bells_of
 from aios.errors import AgentEnded, InvalidArgument
+from aios.kernel.access import check_principal
 from aios.kernel.ids import parse_id
 from aios.kernel.words import check_priority
 
@@ -78,7 +79,7 @@ class Steering:
         """Cancel all agents of a tenant or group that have not ended; gives their ids.
 
         Raises:
-            InvalidArgument: neither is given, or both.
+            InvalidArgument: neither is given, or both, or one is no name.
         """
         kind, name = _one_of(tenant, group)
         with self._parts.database.transaction() as tx:
@@ -90,7 +91,7 @@ class Steering:
         """Pause a tenant or group: what it has and what is submitted for it starts nothing more until `resume_all`.
 
         Raises:
-            InvalidArgument: neither is given, or both.
+            InvalidArgument: neither is given, or both, or one is no name.
         """
         kind, name = _one_of(tenant, group)
         with self._parts.database.transaction() as tx:
@@ -100,7 +101,7 @@ class Steering:
         """Let all paused agents of a tenant or group go on; gives their ids.
 
         Raises:
-            InvalidArgument: neither is given, or both.
+            InvalidArgument: neither is given, or both, or one is no name.
         """
         kind, name = _one_of(tenant, group)
         with self._parts.database.transaction() as tx:
@@ -129,4 +130,6 @@ class Steering:
 def _one_of(tenant: str | None, group: str | None) -> tuple[str, str]:
     if (tenant is None) == (group is None):
         raise InvalidArgument("tenant, group", (tenant, group), "give one of them")
-    return ("tenant", tenant) if tenant is not None else ("group", str(group))
+    kind, name = ("tenant", tenant) if tenant is not None else ("group", str(group))
+    check_principal(f"{kind}:{name}")
+    return kind, name

@@ -127,7 +127,11 @@ def test_what_is_no_pattern_is_refused(pattern):
         check_pattern(pattern)
 
 
-@pytest.mark.parametrize("principal", ["", "user", "user:", "root:x", "user: x", None, 3])
+@pytest.mark.parametrize("principal", ["", "user", "user:", "root:x", "user: x", "agent:last", None, 3])
 def test_what_is_no_principal_is_refused(principal):
     with pytest.raises(InvalidArgument):
         check_principal(principal)
+
+
+def test_an_agents_id_is_kept_as_rules_are_compared_by_it():
+    assert check_principal("agent:01A201D0-80AC-7597-B0BC-2D24195F74E8") == "agent:01a201d0-80ac-7597-b0bc-2d24195f74e8"
