@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from aios.errors import AiosError, CallerError
+from aios.errors import AiosError, CallerError, PathDenied
 
 CALLERS_MISTAKE = 2
 OTHER_ERROR = 1
@@ -66,7 +66,7 @@ def complain(text: str) -> None:
 
 def exit_code(error: Exception) -> int:
     """2 for what the caller can mend in the command itself, 1 for everything else."""
-    return CALLERS_MISTAKE if isinstance(error, CallerError) else OTHER_ERROR
+    return CALLERS_MISTAKE if isinstance(error, (CallerError, PathDenied)) else OTHER_ERROR
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -67,6 +67,8 @@ def _look(name: str, check: Callable[[], str]) -> Finding:
 
 def _disk(settings: "Settings") -> str:
     place = next(folder for folder in (settings.data_dir, *settings.data_dir.parents) if folder.exists())
+    if not place.is_dir():
+        raise _Wrong(f"{place} is no folder", "choose another with --data-dir")
     free = shutil.disk_usage(place).free
     text = f"{settings.data_dir}, {free / 1e9:.1f} GB free"
     if free < _FREE_BYTES:

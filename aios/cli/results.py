@@ -28,7 +28,8 @@ def result(
     agent: AgentId,
     *,
     timeout: Annotated[
-        float | None, typer.Option(help="Wait this many seconds at most; 0 only looks. Default: until it has ended.")
+        float | None,
+        typer.Option(min=0, help="Wait this many seconds at most; 0 only looks. Default: until it has ended."),
     ] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,

@@ -31,7 +31,7 @@ def shell(
     *,
     session: Annotated[str, typer.Option(help="Each session has files of its own, which stay.")] = "default",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Agree to plans that change files.")] = False,
-    timeout: Annotated[float, typer.Option(help="Wait this many seconds for the model.")] = 600.0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Wait this many seconds for the model.")] = 600.0,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:

@@ -12,7 +12,10 @@ from aios.errors import InvalidArgument
 
 _PANEL = "Agents"
 
-Agents = Annotated[list[str] | None, typer.Argument(metavar="[AGENT...]", show_default=False)]
+Agents = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[AGENT...]", help="Ids, parts of 6 or more characters, or `last`.", show_default=False),
+]
 Tenant = Annotated[str | None, typer.Option(help="All agents of this tenant.")]
 Group = Annotated[str | None, typer.Option(help="All agents of this group.")]
 

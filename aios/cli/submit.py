@@ -89,7 +89,7 @@ def run(
     owner: Owner = "",
     tenant: Tenant = "default",
     group: Groups = None,
-    timeout: Annotated[float | None, typer.Option(help="Stop waiting after this many seconds.")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Stop waiting after this many seconds.")] = None,
     json_task: AsValue = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,

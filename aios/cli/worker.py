@@ -9,6 +9,7 @@ from aios.cli.options import DataDir, settings
 from aios.errors import InvalidArgument, Misconfigured
 
 _EXECUTIONS = ("threads", "prefork", "solo")
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,6 +46,8 @@ def worker(
             raise InvalidArgument("pool", name, f"give one or several of {', '.join(commands.POOLS)}, or `all`")
     if pool is not None and pool not in _EXECUTIONS:
         raise InvalidArgument("--pool", pool, f"give {' or '.join(_EXECUTIONS)}")
+    if loglevel.upper() not in _LOG_LEVELS:
+        raise InvalidArgument("--loglevel", loglevel, f"give {' or '.join(_LOG_LEVELS)}")
     found = settings(data_dir)
     if not found.database_url or not found.redis_url:
         raise Misconfigured(

@@ -25,6 +25,9 @@ def test_a_callers_mistake_is_one_clear_line_and_code_2(aios):
         (("grant", "user:alice", "read", "file:/x", "--expires", "soon"), "invalid age 'soon'"),
         (("revoke", "nonsense"), "no grant 'nonsense'"),
         (("grants", "alice"), "invalid principal 'alice'"),
+        (("grant", "agent:last", "read", "file:/x", "--deny"), "no agent 'last'"),
+        (("group", "add", "staff", "agent:ffffff"), "no agent 'ffffff'"),
+        (("audit", "--action", "eaten"), "invalid action 'eaten': give one of denied, approval"),
         (("group", "add", "staff", "group:other"), "invalid member 'group:other'"),
         (("group", "remove", "staff", "user:alice"), "no member of group 'staff' 'user:alice'"),
         (("approve", "last"), "no approval 'last'"),
@@ -43,6 +46,16 @@ def test_a_callers_mistake_is_one_clear_line_and_code_2(aios):
         assert (answer.code, answer.out) == (2, ""), (arguments, answer)
         assert answer.err.startswith(f"aios: {line}"), (arguments, answer)
         assert answer.err.count("\n") == 1
+
+
+def test_an_agent_is_named_by_a_part_of_its_id_as_everywhere(aios):
+    agent = aios("submit", "echo", "x").out.strip()
+    for part in ("last", agent[-8:]):
+        aios("grant", f"agent:{part}", "read", "file:/shared/**", "--deny")
+        assert aios("group", "add", part, f"agent:{part}").code == 0
+    assert {row["principal"] for row in aios("grants", f"agent:{agent[:30]}", "--json").json} == {f"agent:{agent}"}
+    assert {row["member"] for row in aios("group", "list", "--json").json} == {f"agent:{agent}"}
+    assert aios("group", "remove", "last", "agent:last").code == 0
 
 
 def test_scripts_get_json(aios):

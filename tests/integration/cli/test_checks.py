@@ -127,6 +127,12 @@ def test_servers_that_do_not_answer_are_wrong_and_what_needs_them_unchecked(tmp_
     assert all(finding.remedy for finding in findings.values() if finding.state == "wrong")
 
 
+def test_a_data_directory_that_is_a_file_is_wrong(tmp_path) -> None:
+    (tmp_path / "file").touch()
+    finding = found(load(data_dir=tmp_path / "file"))["data directory"]
+    assert (finding.state, finding.detail) == ("wrong", f"{tmp_path / 'file'} is no folder")
+
+
 def test_nothing_configured_is_told_part_by_part(tmp_path) -> None:
     findings = found(load(data_dir=tmp_path))
     assert [findings[name].detail for name in ("postgres", "redis", "engine")] == [

@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from aios.cli import boundary
-from aios.errors import EngineFailed, InvalidArgument, Misconfigured, UnknownProgram
+from aios.errors import EngineFailed, InvalidArgument, Misconfigured, PathDenied, UnknownProgram
 
 
 def failing(error: BaseException) -> typer.Typer:
@@ -24,6 +24,7 @@ def failing(error: BaseException) -> typer.Typer:
     [
         (InvalidArgument("priority", 10, "give 0 to 9"), 2),
         (UnknownProgram("ecko", ["echo"]), 2),
+        (PathDenied("/etc/x", "files are in /shared/"), 2),
         (Misconfigured("no database", "run aios up"), 1),
         (EngineFailed("core", "it broke"), 1),
     ],

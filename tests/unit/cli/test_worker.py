@@ -17,6 +17,12 @@ def test_an_unknown_way_to_execute_is_refused(aios) -> None:
     )
 
 
+def test_an_unknown_log_level_is_refused(aios) -> None:
+    assert aios("worker", "llm", "--loglevel", "loud").err == (
+        "aios: invalid --loglevel 'loud': give DEBUG or INFO or WARNING or ERROR\n"
+    )
+
+
 def test_without_servers_a_worker_says_what_to_do(aios) -> None:
     answer = aios("worker", "llm")
     assert answer.code == 1
