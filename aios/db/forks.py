@@ -36,6 +36,7 @@ _FORK = text(
                 THEN 'paused' ELSE 'queued' END,
            priority, tenant, owner, groups, budgets, id, generation, :at
     FROM agents WHERE id = :parent AND generation = :generation
+    FOR KEY SHARE -- it may just be pruned
     RETURNING priority
     """
 ).bindparams(bindparam("task", type_=JSON(none_as_null=True)))

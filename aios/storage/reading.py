@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select
 
 from aios.db.tables import chunks, file_versions
 from aios.db.tables import files as rows
@@ -14,6 +14,7 @@ from aios.kernel.payload import read as read_payload
 from aios.storage import files, folders, history
 from aios.storage.media import window
 from aios.storage.payloads import Diff, History, List, Path, Read
+from aios.storage.search import NEWEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,27 +91,25 @@ def stat(tx: Transaction, path: str) -> JsonObject:
     Raises:
         NotFound: there is none of that path.
     """
-    row = tx.execute(
-        select(rows.c.id, rows.c.version, rows.c.folder, rows.c.created_at, rows.c.updated_at, rows.c.indexed).where(
-            rows.c.path == path, ~rows.c.deleted
-        )
-    ).one_or_none()
+    about = rows.c.id, rows.c.version, rows.c.folder, rows.c.created_at, rows.c.updated_at, rows.c.indexed
+    content = file_versions.c.digest, file_versions.c.size, file_versions.c.media_type
+    found = select(*about, *content).outerjoin(file_versions, NEWEST).where(rows.c.path == path, ~rows.c.deleted)
+    row = tx.execute(found).one_or_none()
     if row is None:
         raise NotFound("file", path)
     times = {"created_at": row.created_at.isoformat(), "updated_at": row.updated_at.isoformat()}
     if row.folder:
         return {"path": path, "folder": True, **times}
-    known = files.find(tx, path)
     kept = select(func.count()).select_from(file_versions).where(file_versions.c.file_id == row.id)
-    about = (known.digest, known.media_type) if known else (b"", "")
-    parts = select(func.count()).select_from(chunks).where(tuple_(chunks.c.digest, chunks.c.media_type) == about)
+    parts = select(func.count()).select_from(chunks)
+    parts = parts.where(chunks.c.digest == row.digest, chunks.c.media_type == row.media_type)
     return {
         "path": path,
         "folder": False,
         "version": row.version,
-        "size": known.size if known else 0,
-        "media_type": known.media_type if known else "",
-        "digest": known.digest.hex() if known else "",
+        "size": row.size,
+        "media_type": row.media_type,
+        "digest": row.digest.hex(),
         "versions": tx.execute(kept).scalar_one(),
         "indexed": row.indexed == row.version,
         "parts": tx.execute(parts).scalar_one(),

@@ -6,10 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from aios.db import retention
 from aios.errors import AiosError, InvalidArgument, NotFound
 from aios.kernel.chat import Usage
 from aios.kernel.ports import Outcome
 from aios.kernel.program import program
+from tests.blocking import waiting
 from tests.integration.worker.world import World
 
 
@@ -206,3 +208,15 @@ def test_the_journal_of_a_fork_shows_what_it_shares_and_where_it_parts(world):
     owners = [(call["seq"], str(call["agent_id"])) for call in world.client.journal(fork)]
     assert owners == [("1", parent), ("3", fork)]
     assert [found.side.value for found in world.client.compare(parent, fork)] == ["same", "changed", "changed"]
+
+
+def test_an_agent_that_is_pruned_while_it_is_forked_is_not_found(world):
+    agent = world.client.submit("chain", 1)
+    ended(world, agent)
+    with world.database.transaction() as tx:
+        tx.exec_driver_sql("UPDATE agents SET finished_at = finished_at - interval '1 day'")
+    with world.database.transaction() as tx:
+        assert retention.drop_agents(tx, before=retention.cutoff(tx, timedelta(hours=1))) == 1
+        forked = waiting(world.client._parts.database, lambda: world.client.fork(agent, at=1))
+    with pytest.raises(NotFound):
+        forked.result()

@@ -79,6 +79,21 @@ def test_of_many_creators_of_one_file_one_wins(disk):
     assert sum(isinstance(one, VersionConflict) for one in made) == 5
 
 
+def test_what_is_told_of_a_file_is_of_one_version(disk):
+    disk.write("x", "one")
+    others = iter(["longer"])
+
+    def come_between(*_):
+        for content in others:
+            disk.write("x", content)
+
+    stat = disk.perform("stat", path="x")
+    with disk.database.transaction() as tx:
+        event.listen(tx, "after_cursor_execute", come_between)
+        told = stat(tx)
+    assert (told["version"], told["size"]) in {(1, 3), (2, 6)}
+
+
 # --- append, ranges, bytes ------------------------------------------------------------------------------------------------
 
 
