@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from aios.memory.namespace import owner_of
+from aios.memory.namespace import owned, owner_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -103,12 +103,18 @@ class Found(NamedTuple):
 
 
 def lock(tx: Transaction, namespace: str, name: str) -> Held:
-    """The block's row, made if there is none; nobody else changes it before this transaction ends."""
+    """The block's row, made if there is none; nobody else changes it before this transaction ends.
+
+    Raises:
+        NotFound: the agent whose namespace it is is not there.
+    """
     values = {"namespace": namespace, "name": name}
     row = tx.execute(_LOCK, values).one_or_none()
     if row is not None:
         return _held(row)
-    if tx.execute(_MAKE, values | {"agent": owner_of(namespace)}).one_or_none() is not None:
+    with owned(namespace):
+        made = tx.execute(_MAKE, values | {"agent": owner_of(namespace)}).one_or_none()
+    if made is not None:
         return Held(None, 0, None, pinned=False, version=0)
     return _held(tx.execute(_LOCK, values).one())  # somebody was quicker
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from aios.db.hot import Hot
 from aios.db.tables import memories, memory_history, memory_links, memory_reads
-from aios.memory.namespace import owner_of
+from aios.memory.namespace import owned, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,27 +86,29 @@ class Draft:
 
 
 def add(tx: Transaction, draft: Draft, *, id: UUID, namespace: str, author: UUID | None, vector: Vector) -> None:
-    """Store a note under this id; an id that is there already is left as it is."""
-    tx.execute(
-        postgresql.insert(memories)
-        .values(
-            id=id,
-            namespace=namespace,
-            agent_id=owner_of(namespace),
-            author=author,
-            content=draft.content,
-            tags=list(draft.tags),
-            keywords=list(draft.keywords),
-            category=draft.category,
-            context=draft.context,
-            metadata=draft.metadata,
-            analysis=draft.analysis,
-            embedder=vector.embedder,
-            vector=vector.values,
-            dimensions=len(vector.values),
-        )
-        .on_conflict_do_nothing(index_elements=[memories.c.id])
+    """Store a note under this id; an id that is there already is left as it is.
+
+    Raises:
+        NotFound: the agent whose namespace it is is not there.
+    """
+    row = postgresql.insert(memories).values(
+        id=id,
+        namespace=namespace,
+        agent_id=owner_of(namespace),
+        author=author,
+        content=draft.content,
+        tags=list(draft.tags),
+        keywords=list(draft.keywords),
+        category=draft.category,
+        context=draft.context,
+        metadata=draft.metadata,
+        analysis=draft.analysis,
+        embedder=vector.embedder,
+        vector=vector.values,
+        dimensions=len(vector.values),
     )
+    with owned(namespace):
+        tx.execute(row.on_conflict_do_nothing(index_elements=[memories.c.id]))
 
 
 def get(tx: Transaction, id: UUID, *, namespace: str) -> JsonObject | None:

@@ -8,10 +8,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import delete, func, insert, select, text
 
 from aios.bootstrap import embedder
 from aios.db.tables import agents, memories
@@ -26,6 +27,7 @@ from aios.memory.reindex import reindex
 from aios.settings import Settings
 from aios.testing import FakeEmbedder
 from tests.asking import claimed
+from tests.blocking import waiting
 
 
 class Mind:
@@ -319,6 +321,16 @@ def test_memories_go_with_their_agent(database, mind):
         tx.execute(agents.delete().where(agents.c.id == mind.id))
         left = tx.execute(select(func.count()).select_from(memories).where(memories.c.agent_id == mind.id)).scalar_one()
     assert left == 0
+
+
+@pytest.mark.parametrize(("op", "payload"), [("add", {"content": "x"}), ("write", {"name": "b", "value": 1})])
+def test_what_is_stored_for_an_agent_that_is_just_being_pruned_names_it(database, mind, op, payload):
+    other = Mind(database)
+    with database.transaction() as tx:
+        tx.execute(delete(agents).where(agents.c.id == other.id))
+        stored = waiting(database, partial(mind, op, namespace=f"agent/{other.id}", **payload))
+    with pytest.raises(NotFound, match=f"no agent '{other.id}'"):
+        stored.result()
 
 
 @pytest.fixture(scope="module")
