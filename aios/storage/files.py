@@ -205,7 +205,7 @@ def delete(tx: Transaction, path: str, *, origin: Origin, expect: int | None = N
     row = tx.execute(update(files).where(wanted).values(changed).returning(files.c.id, files.c.version)).one_or_none()
     if row is None:
         known = find(tx, path)
-        if known is None:
+        if known is None or expect is None:  # else it has been made since
             raise NotFound("file", path)
         raise VersionConflict(path, expect, known.version)
     tx.execute(

@@ -79,19 +79,31 @@ def test_of_many_creators_of_one_file_one_wins(disk):
     assert sum(isinstance(one, VersionConflict) for one in made) == 5
 
 
-def test_what_is_told_of_a_file_is_of_one_version(disk):
-    disk.write("x", "one")
-    others = iter(["longer"])
+def between(disk, other, op, *, after, **payload):
+    """Perform an operation, and another one after its first statement of a kind."""
+    others = iter([other])
 
-    def come_between(*_):
-        for content in others:
-            disk.write("x", content)
+    def come_between(_connection, _cursor, statement, *_):
+        if statement.startswith(after):
+            for one in others:
+                one()
 
-    stat = disk.perform("stat", path="x")
+    effect = disk.perform(op, **payload)
     with disk.database.transaction() as tx:
         event.listen(tx, "after_cursor_execute", come_between)
-        told = stat(tx)
+        return effect(tx)
+
+
+def test_what_is_told_of_a_file_is_of_one_version(disk):
+    disk.write("x", "one")
+    told = between(disk, partial(disk.write, "x", "longer"), "stat", after="SELECT", path="x")
     assert (told["version"], told["size"]) in {(1, 3), (2, 6)}
+
+
+def test_who_deletes_what_is_made_just_afterwards_hears_that_it_was_not_there(disk):
+    with pytest.raises(NotFound):
+        between(disk, partial(disk.write, "x", "one"), "delete", after="UPDATE", path="x")
+    assert disk.text("x") == "one"
 
 
 # --- append, ranges, bytes ------------------------------------------------------------------------------------------------
