@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 from aios.kernel.chat import Sampling, ToolCall, ToolSpec, Usage
 from aios.kernel.policy import Payer
@@ -294,15 +294,24 @@ class Rivals(Protocol):
         ...
 
 
+class Batch(NamedTuple):
+    """The next tokens of one stream.
+
+    Attributes:
+        end: these are the last ones, as the attempt is over: `done`, `failed` or `again`.
+    """
+
+    syscall: UUID
+    attempt: int
+    tokens: Sequence[Token]
+    end: str = ""
+
+
 class TokenSink(Protocol):
     """Where tokens go while they are generated: a stream per syscall that clients follow. Losing it loses no result."""
 
-    def push(self, syscall: UUID, attempt: int, tokens: Sequence[Token]) -> None:
-        """Append tokens."""
-        ...
-
-    def end(self, syscall: UUID, attempt: int, reason: str, tokens: Sequence[Token] = ()) -> None:
-        """Append the last tokens and mark the end of an attempt: `done`, `failed` or `again`."""
+    def send(self, batches: Sequence[Batch]) -> None:
+        """Append each to its stream, in this order."""
         ...
 
 

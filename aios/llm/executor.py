@@ -13,11 +13,11 @@ from aios.errors import AiosError, EngineFailed, Ignored, StateLost, SyscallExpi
 from aios.kernel.ports import Finish, Forgets, Outcome, Token
 from aios.kernel.stops import Stops, find
 from aios.kernel.values import clean
-from aios.llm.feed import Feed, Sturdy
 from aios.llm.fit import fit
 from aios.llm.loop import LoopThread
 from aios.llm.names import as_meant, as_spoken
 from aios.llm.prompt import prompt_of
+from aios.llm.relay import Relay
 from aios.log import logger
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aios.kernel.chat import Dropped
     from aios.kernel.ports import Boundary, Claimed, Driver, Prompt, TokenSink, ToolBox
     from aios.kernel.values import Json, JsonObject
+    from aios.llm.relay import Feed
     from aios.llm.slices import Journey, Slicer
     from aios.settings import LLMSettings
 
@@ -43,7 +44,7 @@ class Generated(NamedTuple):
 
 
 class LLMExecutor:
-    """Runs generations of one core on the process's event loop; each calling thread sends its call's tokens on."""
+    """Runs generations of one core on the process's event loop; the tokens of all leave together."""
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class LLMExecutor:
     ) -> None:
         """Wire it; `slicer` None: no generation is cut."""
         self._driver = driver
-        self._sink = Sturdy(sink)
+        self._relay = Relay(sink)
         self._toolbox = toolbox
         self._settings = settings
         self._slicer = slicer
@@ -74,17 +75,16 @@ class LLMExecutor:
             AiosError: what the driver raised.
         """
         prompt = prompt_of(call, spec=self._toolbox.spec)
-        feed = Feed()
+        feed = self._relay.feed(call.id, call.attempt)
         journey = None
         if self._slicer is not None and "slice" in call.payload:
             limit = prompt.sampling.max_tokens or self._settings.max_tokens
             journey = self._slicer.begin(call, limit=limit)
         future = self._loop.submit(self._generate(call, prompt, feed, journey))
-        future.add_done_callback(lambda _: feed.close())
         with self._lock:
             self._running[call.id] = future
         try:
-            return self._relay(call, feed, future, journey)
+            return self._outcome(feed, future, journey)
         finally:
             with self._lock:
                 self._running.pop(call.id, None)
@@ -104,19 +104,22 @@ class LLMExecutor:
             future.cancel()
         self._loop.run(self._driver.aclose(), timeout_seconds=5.0)
         self._loop.close()
+        self._relay.close()
 
-    def _relay(self, call: Claimed, feed: Feed, future: Future[Generated], journey: Journey | None) -> Outcome:
-        for tokens in feed:
-            self._sink.push(call.id, call.attempt, tokens)
+    def drain(self) -> None:
+        """Wait until what calls have said so far has left the process."""
+        self._relay.drain()
+
+    def _outcome(self, feed: Feed, future: Future[Generated], journey: Journey | None) -> Outcome:
         try:
             generated = future.result()
         except CancelledError:
             raise Ignored from None
         except AiosError as error:
-            self._sink.end(call.id, call.attempt, "again" if error.retried else "failed", feed.rest)
+            feed.end("again" if error.retried else "failed")
             raise
         told = outcome(generated, way=journey.told(generated.finish) if journey else {})
-        told = replace(told, after=lambda: self._sink.end(call.id, call.attempt, "done", feed.rest))
+        told = replace(told, after=lambda: feed.end("done"))
         return self._settled(journey, told) if journey is not None and journey.kept else told
 
     def _settled(self, journey: Journey, told: Outcome) -> Outcome:
@@ -138,7 +141,6 @@ class LLMExecutor:
 
     async def _generate(self, call: Claimed, prompt: Prompt, feed: Feed, journey: Journey | None) -> Generated:
         seconds = call.seconds_left
-        feed.start(asyncio.get_running_loop().call_later)
         try:
             async with asyncio.timeout(seconds):
                 fitted = await fit(

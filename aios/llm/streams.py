@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from typing import Self
     from uuid import UUID
 
-    from aios.kernel.ports import Token
+    from redis.client import Pipeline
+
+    from aios.kernel.ports import Batch, Token
     from aios.settings import LLMSettings
 
 END_INDEX: Final = 2**63 - 1  # the end of an attempt sorts behind its tokens, and before the next attempt
@@ -88,39 +90,16 @@ class TokenStreams:
         self._linger_seconds = min(self._expire_seconds, int(settings.stream_linger_seconds))
         self._entries = settings.stream_tokens
 
-    def push(self, syscall: UUID, attempt: int, tokens: Sequence[Token]) -> None:
-        """Append tokens; those of a stale attempt are dropped.
+    def send(self, batches: Sequence[Batch]) -> None:
+        """Append each to its stream, all in one round trip; those of a stale attempt are dropped.
 
         Raises:
             BrokerUnavailable: Redis does not take them.
         """
-        seconds = self._expire_seconds if tokens[0].index == 1 else None
-        self._send(syscall, [_entry(attempt, tokens)], expire_seconds=seconds)
-
-    def end(self, syscall: UUID, attempt: int, reason: str, tokens: Sequence[Token] = ()) -> None:
-        """Append the last tokens, and that the attempt is over: `done`, `failed` or `again`.
-
-        Raises:
-            BrokerUnavailable: Redis does not take it.
-        """
-        last = [_entry(attempt, tokens)] if tokens else []
-        seconds = self._linger_seconds if reason == "done" else self._expire_seconds  # what failed may be stale
-        self._send(syscall, [*last, (str(Position(attempt, END_INDEX)), {"end": reason})], expire_seconds=seconds)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
-    def _send(
-        self, syscall: UUID, entries: Sequence[tuple[str, dict[str, str]]], *, expire_seconds: int | None
-    ) -> None:
-        name = key(syscall)
         try:
             with self._client.pipeline(transaction=False) as pipe:
-                for at, fields in entries:
-                    pipe.xadd(name, fields, id=at, maxlen=self._entries, approximate=True)  # type: ignore[arg-type]
-                if expire_seconds is not None:
-                    pipe.expire(name, expire_seconds)
+                for batch in batches:
+                    self._append(pipe, batch)
                 answers = pipe.execute(raise_on_error=False)
         except RedisError as error:
             raise BrokerUnavailable(self._where, str(error)) from error
@@ -128,15 +107,29 @@ class TokenStreams:
         if refused is not None:
             raise BrokerUnavailable(self._where, str(refused)) from refused
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _append(self, pipe: Pipeline, batch: Batch) -> None:
+        name, tokens = key(batch.syscall), batch.tokens
+        if tokens:
+            self._add(pipe, name, Position(batch.attempt, tokens[-1].index), encode(tokens))
+        if batch.end:
+            self._add(pipe, name, Position(batch.attempt, END_INDEX), {"end": batch.end})
+        if batch.end == "done":  # what failed may be stale
+            pipe.expire(name, self._linger_seconds)
+        elif batch.end or (tokens and tokens[0].index == 1):
+            pipe.expire(name, self._expire_seconds)
+
+    def _add(self, pipe: Pipeline, name: str, at: Position, fields: dict[str, str]) -> None:
+        pipe.xadd(name, fields, id=str(at), maxlen=self._entries, approximate=True)  # type: ignore[arg-type]  # invariant there
+
 
 def place(client: redis.Redis) -> str:
     """Host and port of a client's server, without its password, for messages."""
     known = client.connection_pool.connection_kwargs
     return str(known.get("path") or f"{known.get('host', 'localhost')}:{known.get('port', 6379)}")
-
-
-def _entry(attempt: int, tokens: Sequence[Token]) -> tuple[str, dict[str, str]]:
-    return str(Position(attempt, tokens[-1].index)), encode(tokens)
 
 
 def _is_stale(error: RedisError) -> bool:

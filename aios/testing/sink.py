@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from aios.errors import AiosError
-    from aios.kernel.ports import Token
+    from aios.kernel.ports import Batch, Token
 
 
 class FakeSink:
     """A `TokenSink` in memory. A stale attempt adds nothing, as in Redis.
 
     Attributes:
-        tokens: by syscall and attempt, what was pushed.
+        tokens: by syscall and attempt, what was sent.
         ends: by syscall and attempt, the reason.
         failure: raised by every call, if a test sets it.
     """
@@ -26,14 +26,12 @@ class FakeSink:
         self.ends: dict[tuple[UUID, int], str] = {}
         self.failure: AiosError | None = None
 
-    def push(self, syscall: UUID, attempt: int, tokens: Sequence[Token]) -> None:
-        """Append tokens."""
+    def send(self, batches: Sequence[Batch]) -> None:
+        """Append each to its stream."""
         if self.failure is not None:
             raise self.failure
-        if all(known <= attempt for other, known in self.tokens if other == syscall):
-            self.tokens.setdefault((syscall, attempt), []).extend(tokens)
-
-    def end(self, syscall: UUID, attempt: int, reason: str, tokens: Sequence[Token] = ()) -> None:
-        """Append the last tokens and mark the end of an attempt."""
-        self.push(syscall, attempt, tokens)
-        self.ends[syscall, attempt] = reason
+        for syscall, attempt, tokens, end in batches:
+            if all(known <= attempt for other, known in self.tokens if other == syscall):
+                self.tokens.setdefault((syscall, attempt), []).extend(tokens)
+            if end:
+                self.ends[syscall, attempt] = end

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ctypes import Array, c_long
     from pathlib import Path
 
-    from aios.kernel.ports import Claimed, Token
+    from aios.kernel.ports import Batch, Claimed, Token
 
 _PREEMPTED_SHARE, _CUT_SHARE = 0.3, 0.5
 _LATEST_CUT = 40  # tokens
@@ -156,6 +156,9 @@ class Worker:
         else:
             if outcome.after is not None:
                 outcome.after()
+            self.executor.drain()
+            if not self._sink.whole:
+                raise SystemExit(f"generation {place}: a token is missing, or came twice")
             told = {
                 "ids": self._sink.ids[call.id],
                 "text": (outcome.message or {})["content"],
@@ -232,21 +235,20 @@ class _Sink:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self.ids: dict[UUID, list[int]] = {}
+        self.whole = True
 
-    def push(self, syscall: UUID, attempt: int, tokens: Sequence[Token]) -> None:
-        del attempt
-        if not tokens:
-            return
+    def send(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            if batch.tokens:
+                self._take(batch.syscall, batch.tokens)
+
+    def _take(self, syscall: UUID, tokens: Sequence[Token]) -> None:
         ids = self.ids.setdefault(syscall, [])
         if tokens[0].index == 1:
             ids.clear()
-        assert tokens[0].index == len(ids) + 1, "a token is missing, or came twice"
+        self.whole &= tokens[0].index == len(ids) + 1
         ids += [token.id for token in tokens]
         self._worker.came(syscall, ids)
-
-    def end(self, syscall: UUID, attempt: int, reason: str, tokens: Sequence[Token] = ()) -> None:
-        del reason
-        self.push(syscall, attempt, tokens)
 
 
 def main(job: Job, counters: Counters) -> None:

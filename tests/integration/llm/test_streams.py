@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from aios.errors import BrokerUnavailable
-from aios.kernel.ports import Token
+from aios.kernel.ports import Batch, Token
 from aios.llm.follow import End, Follower, Piece, Rewind
 from aios.llm.streams import TokenStreams, key
 from aios.settings import LLMSettings
@@ -61,18 +61,18 @@ class TestSink:
     def test_tokens_are_shown_in_order(self, sink):
         write, read = sink
         syscall = uuid4()
-        write.push(syscall, 1, tokens("ab"))
-        write.push(syscall, 1, tokens("cd", start=3))
-        write.end(syscall, 1, "done", tokens("e", start=5))
+        write.send([Batch(syscall, 1, tokens("ab"))])
+        write.send([Batch(syscall, 1, tokens("cd", start=3))])
+        write.send([Batch(syscall, 1, tokens("e", start=5), "done")])
         assert read(syscall, 1) == "abcde"
 
     def test_a_stale_attempt_adds_nothing(self, sink):
         write, read = sink
         syscall = uuid4()
-        write.push(syscall, 1, tokens("ab"))
-        write.push(syscall, 2, tokens("xy"))
-        write.push(syscall, 1, tokens("cd", start=3))
-        write.end(syscall, 2, "done")
+        write.send([Batch(syscall, 1, tokens("ab"))])
+        write.send([Batch(syscall, 2, tokens("xy"))])
+        write.send([Batch(syscall, 1, tokens("cd", start=3))])
+        write.send([Batch(syscall, 2, (), "done")])
         assert read(syscall, 2) == "xy"
 
 
@@ -86,9 +86,9 @@ def test_a_reader_sees_tokens_as_they_come_and_an_end(streams, follower):
 
     thread = threading.Thread(target=read)
     thread.start()
-    streams.push(syscall, 1, tokens("a"))
+    streams.send([Batch(syscall, 1, tokens("a"))])
     assert seen.wait(5)
-    streams.end(syscall, 1, "done", tokens("b", start=2))
+    streams.send([Batch(syscall, 1, tokens("b", start=2), "done")])
     thread.join(5)
     assert shown(found) == "ab"
     assert isinstance(found[-1], End)
@@ -96,11 +96,11 @@ def test_a_reader_sees_tokens_as_they_come_and_an_end(streams, follower):
 
 def test_a_reader_that_lost_its_connection_goes_on_where_it_was(streams, follower):
     syscall = uuid4()
-    streams.push(syscall, 1, tokens("abcdef"))
+    streams.send([Batch(syscall, 1, tokens("abcdef"))])
     begun = follower.follow(syscall)
     first = [next(begun) for _ in range(4)]
-    streams.push(syscall, 2, tokens("abcXYZ"))
-    streams.end(syscall, 2, "done")
+    streams.send([Batch(syscall, 2, tokens("abcXYZ"))])
+    streams.send([Batch(syscall, 2, (), "done")])
     rest = list(follower.follow(syscall, last_id=str(first[-1].at)))
     assert shown(first) == "abcd"
     assert shown(first + rest) == "abcXYZ"
@@ -116,11 +116,11 @@ def test_a_reader_of_nothing_asks_whether_to_stay(follower):
 
 def test_a_wiped_stream_is_lost_not_wrong(streams, follower, client):
     syscall = uuid4()
-    streams.push(syscall, 1, tokens("abc"))
+    streams.send([Batch(syscall, 1, tokens("abc"))])
     begun = follower.follow(syscall)
     first = [next(begun) for _ in range(3)]
     client.delete(key(syscall))
-    streams.push(syscall, 1, tokens("ef", start=5))
+    streams.send([Batch(syscall, 1, tokens("ef", start=5))])
     found = first + list(begun)
     assert [type(e) for e in found] == [Piece, Piece, Piece, End]
     assert found[-1].reason == "lost"
@@ -129,12 +129,12 @@ def test_a_wiped_stream_is_lost_not_wrong(streams, follower, client):
 def test_streams_are_bounded_and_expire(streams, client):
     syscall = uuid4()
     for start in range(1, 3001):
-        streams.push(syscall, 1, tokens("x", start=start))
+        streams.send([Batch(syscall, 1, tokens("x", start=start))])
     assert client.xlen(key(syscall)) < 1500
     assert 60 < client.ttl(key(syscall)) <= 100
-    streams.end(syscall, 1, "failed")
+    streams.send([Batch(syscall, 1, (), "failed")])
     assert 60 < client.ttl(key(syscall)) <= 100
-    streams.end(syscall, 2, "done")
+    streams.send([Batch(syscall, 2, (), "done")])
     assert 0 < client.ttl(key(syscall)) <= 60
 
 
@@ -142,7 +142,7 @@ def test_a_dead_redis_is_told_quickly_and_without_its_password():
     writer = TokenStreams("redis://:secret@127.0.0.1:1/0", settings=LLMSettings())
     begun = time.monotonic()
     with pytest.raises(BrokerUnavailable) as caught:
-        writer.push(uuid4(), 1, tokens("a"))
+        writer.send([Batch(uuid4(), 1, tokens("a"))])
     assert time.monotonic() - begun < 3
     assert "127.0.0.1:1" in str(caught.value)
     assert "secret" not in str(caught.value)
@@ -153,6 +153,6 @@ def test_a_full_redis_is_told(services, streams, client):
     client.config_set("maxmemory", 1)
     try:
         with pytest.raises(BrokerUnavailable, match="maxmemory"):
-            streams.push(uuid4(), 1, tokens("a"))
+            streams.send([Batch(uuid4(), 1, tokens("a"))])
     finally:
         client.config_set("maxmemory", before)

@@ -10,7 +10,7 @@ from sqlalchemy import insert, text
 
 from aios.db.tables import contexts, requests, syscalls
 from aios.kernel.ids import new_id
-from aios.kernel.ports import Token
+from aios.kernel.ports import Batch, Token
 from aios.llm.streams import TokenStreams
 from aios.sdk.client import Client
 
@@ -54,11 +54,11 @@ class Journal:
     def says(self, syscall: UUID, *texts: str, attempt: int = 1, start: int = 1) -> None:
         """Stream tokens."""
         tokens = [Token(index, 1000 + len(word), word) for index, word in enumerate(texts, start)]
-        self._streams.push(syscall, attempt, tokens)
+        self._streams.send([Batch(syscall, attempt, tokens)])
 
     def stops(self, syscall: UUID, reason: str = "done", *, attempt: int = 1) -> None:
         """Stream the end of an attempt."""
-        self._streams.end(syscall, attempt, reason)
+        self._streams.send([Batch(syscall, attempt, (), reason)])
 
     def done(self, syscall: UUID, content: str, *, attempt: int = 1) -> None:
         """Commit the answer."""

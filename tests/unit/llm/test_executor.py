@@ -67,9 +67,12 @@ def test_the_stored_text_has_nothing_that_postgres_refuses(executors):
 def test_every_token_reaches_the_sink_once_and_in_order(executors):
     sink, call = FakeSink(), claimed(attempt=3)
     text = " ".join(f"w{i}" for i in range(300))
-    outcome = executors(FakeDriver(text), sink).perform(call)
+    executor = executors(FakeDriver(text), sink)
+    outcome = executor.perform(call)
+    executor.drain()
     assert (call.id, 3) not in sink.ends  # it is over when it is in the journal
     outcome.after()
+    executor.drain()
     assert "".join(t.text for t in sink.tokens[call.id, 3]) == text
     assert [t.index for t in sink.tokens[call.id, 3]] == list(range(1, 600))
     assert sink.ends == {(call.id, 3): "done"}
@@ -91,8 +94,10 @@ def test_tokens_are_seen_while_the_answer_is_still_written(executors):
 )
 def test_the_drivers_error_is_the_calls_error_and_ends_the_stream(executors, error, end):
     sink, call = FakeSink(), claimed()
+    executor = executors(FakeDriver(error), sink)
     with pytest.raises(type(error)):
-        executors(FakeDriver(error), sink).perform(call)
+        executor.perform(call)
+    executor.drain()
     assert sink.ends == {(call.id, 1): end}
 
 
@@ -104,6 +109,7 @@ def test_a_failing_sink_fails_no_call_and_is_logged_once(executors, caplog):
         outcome = executor.perform(claimed())
         assert outcome.message["content"] == "fine"
         outcome.after()
+        executor.drain()
     assert len(caplog.records) == 1
 
 

@@ -45,6 +45,7 @@ class Bench:
 
     def shown(self, call):
         """What a reader makes of all attempts: the text, and how often something was taken back."""
+        self.executor.drain()
         thread, text, back = Thread(), "", 0
         for attempt in range(1, call.attempt + 1):
             entries = [
