@@ -8,6 +8,7 @@ it, and those that come after see the new version. When `revoke` has returned, n
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -19,7 +20,7 @@ from aios.errors import DatabaseUnavailable, NotFound
 from aios.kernel.access import Book, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from uuid import UUID
 
     from aios.db.session import Database, Transaction
@@ -76,16 +77,15 @@ def changing(database: Database, change: Callable[[Transaction], T]) -> T:
     """Do something to the rules in a transaction in which nobody records by the old ones.
 
     Raises:
-        DatabaseUnavailable: Postgres does not answer, or somebody kept the version's table for too long.
+        DatabaseUnavailable: Postgres does not answer, or somebody kept the version's table, or a row, for too long.
     """
     for _ in range(_TRIES):
         try:
-            with database.transaction() as tx:
-                _close(tx)
+            with database.transaction() as tx, _closed(tx):
                 return change(tx)
         except _Busy:
             time.sleep(_PAUSE_SECONDS)
-    raise DatabaseUnavailable(database.where, "a statement keeps the table access_version; try again")
+    raise DatabaseUnavailable(database.where, "somebody keeps the table access_version, or a row; try again")
 
 
 def book(tx: Transaction) -> Book:
@@ -151,15 +151,18 @@ def members(tx: Transaction) -> list[JsonObject]:
 
 
 class _Busy(Exception):  # rolls back the transaction; never leaves this module
-    """The version's table was not to be had in time."""
+    """The version's table, or a row that the change is about, was not to be had in time."""
 
 
-def _close(tx: Transaction) -> None:
+@contextmanager
+def _closed(tx: Transaction) -> Iterator[None]:
+    """Change the rules inside, where the limit on waiting goes for every lock: everybody's drives wait for this one."""
     try:
         for statement in _CLOSE:
             tx.exec_driver_sql(statement)
+        tx.exec_driver_sql("UPDATE access_version SET version = version + 1")
+        yield
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) != _LOCKED:
             raise
         raise _Busy from error
-    tx.exec_driver_sql("UPDATE access_version SET version = version + 1")

@@ -251,3 +251,13 @@ def test_a_grant_that_an_agent_asks_for_opens_what_it_names(world):
     result = value(world, agent)
     assert (result[0], result[2]) == ("AccessDenied", "first")
     assert str(world.client.grants(f"agent:{agent}")[0]["id"]) == result[1]
+
+
+def test_a_grant_is_approved_though_its_agent_is_busy_for_a_while(world):
+    agent, (question,) = asked(world, [["grant", "read", "file:/shared/**"]])
+    with world.database.transaction() as tx:
+        tx.execute(text("SELECT 1 FROM agents FOR NO KEY UPDATE"))
+        approved = waiting(world.client._parts.database, lambda: world.client.approve(str(question["id"])))
+        tx.execute(text("SELECT pg_sleep(0.4)"))  # longer than a change of the rules makes others wait
+    approved.result()
+    assert value(world, agent) == [str(world.client.grants()[0]["id"])]
