@@ -31,7 +31,9 @@ def ps(
         str | None,
         typer.Option(help="Only those that are queued, running, waiting, paused, done, failed or cancelled."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many, newest first.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=100_000, help="At most this many, newest first.")
+    ] = 50,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it live until Ctrl-C.")] = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,

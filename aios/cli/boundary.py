@@ -24,6 +24,10 @@ def run(app: typer.Typer, arguments: Sequence[str] | None) -> int:
         The exit code.
     """
     command = typer.main.get_command(app)
+    for argument in sys.argv[1:] if arguments is None else arguments:
+        if not _is_text(argument):
+            complain(f"invalid argument {argument!r}: it is no UTF-8 text")
+            return CALLERS_MISTAKE
     try:
         returned = command.main(args=arguments, prog_name="aios", standalone_mode=False)
     except typer.TyperException as error:
@@ -67,6 +71,15 @@ def complain(text: str) -> None:
 def exit_code(error: Exception) -> int:
     """2 for what the caller can mend in the command itself, 1 for everything else."""
     return CALLERS_MISTAKE if isinstance(error, (CallerError, PathDenied)) else OTHER_ERROR
+
+
+def _is_text(argument: str) -> bool:
+    """Whether it can be sent anywhere: bytes that are no UTF-8 reach a program as lone surrogates."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -109,7 +109,9 @@ def run_now(name: Name, *, as_json: AsJson = False, data_dir: DataDir = None) ->
 def history(
     name: Name,
     *,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many, newest first.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=100_000, help="At most this many, newest first.")
+    ] = 50,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:

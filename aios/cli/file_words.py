@@ -36,10 +36,9 @@ def instant(given: str | None) -> str | None:
     if given is None:
         return None
     try:
-        found = datetime.fromisoformat(given)
-    except ValueError as error:
+        return datetime.fromisoformat(given).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError) as error:  # in UTC the first and the last day may lie in no year
         raise InvalidArgument("time", given, "give one such as 2026-01-31 or 2026-01-31T12:00+00:00") from error
-    return found.astimezone(UTC).isoformat()
 
 
 def show(value: "Json", columns: tuple[str, ...], rows: "Sequence[screen.Row]", *, as_json: bool) -> None:

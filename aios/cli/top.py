@@ -17,7 +17,7 @@ def top(
     *,
     once: Annotated[bool, typer.Option("--once", help="Print one look and end, as without a terminal.")] = False,
     every: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two looks.")] = 1.0,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many agents.")] = 200,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="At most this many agents.")] = 200,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:

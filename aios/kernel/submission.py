@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from aios.errors import InvalidArgument, ProgramSpoilt, UnknownProgram, did_you_mean
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from aios.settings import LimitSettings
 
 _BUDGETS: Final = frozenset({"tokens", "steps", "children", "seconds"})
+_LONGEST_KEY: Final = 500  # characters: an index holds them
 
 
 def agent_row(
@@ -37,6 +39,8 @@ def agent_row(
         NotJson: the task is no JSON.
     """
     check_task(task, limits=limits)
+    if isinstance(groups, str):
+        raise InvalidArgument("groups", groups, "give a list of names")
     agent = new_id()
     return {
         "id": agent,
@@ -49,7 +53,7 @@ def agent_row(
         "owner": check_principal(f"user:{owner}").removeprefix("user:") if owner else "",
         "groups": sorted({check_principal(f"group:{name}").removeprefix("group:") for name in groups}),
         "budgets": _check_budgets(budgets or {}),
-        "idempotency_key": idempotency_key,
+        "idempotency_key": _check_key(idempotency_key),
     }
 
 
@@ -91,6 +95,13 @@ def _check_budgets(budgets: JsonObject) -> JsonObject:
     for name, limit in budgets.items():
         if name not in _BUDGETS:
             raise InvalidArgument("budget", name, "a budget is one of " + ", ".join(sorted(_BUDGETS)))
-        if not isinstance(limit, int | float) or isinstance(limit, bool) or limit < 0:
+        if not isinstance(limit, int | float) or isinstance(limit, bool) or not 0 <= limit < math.inf:
             raise InvalidArgument(f"budget {name}", limit, "give a number that is not negative")
     return budgets
+
+
+def _check_key(key: str | None) -> str | None:
+    if key is not None and len(key) > _LONGEST_KEY:
+        remedy = f"it has {len(key)} characters; give at most {_LONGEST_KEY}, such as a hash"
+        raise InvalidArgument("idempotency key", "(too long)", remedy)
+    return key

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from aios.settings import Settings
 
 _PART = re.compile(r"[0-9a-fA-F-]{6,35}")
+_MOST_AGENTS = 100_000  # in one list
 _POLL_SECONDS = (0.02, 0.5)  # first and longest pause between two looks at a result
 
 
@@ -170,7 +171,13 @@ class Client(Schedules, Steering, Scheduling, Cores, AccessControl, Forks, Looks
         return found
 
     def list(self, *, state: str | None = None, limit: int = 100) -> Sequence[JsonObject]:
-        """The newest agents, newest first."""
+        """The newest agents, newest first.
+
+        Raises:
+            InvalidArgument: it is no state, or no limit.
+        """
+        if not 1 <= limit <= _MOST_AGENTS:
+            raise InvalidArgument("limit", limit, f"give a whole number from 1 to {_MOST_AGENTS}")
         if state is not None and state not in set(AgentState):
             raise InvalidArgument("state", state, "give one of " + ", ".join(s.value for s in AgentState))
         with self._parts.database.statement() as tx:

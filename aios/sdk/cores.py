@@ -32,6 +32,7 @@ _PLAIN: Final = (
     *("cost_prompt", "cost_completion", "quality"),
 )
 _TEST_SECONDS: Final = 60.0
+_MOST: Final = 2**31 - 1  # what the table holds
 
 
 class Cores:
@@ -244,8 +245,8 @@ def _among(value: str, known: list[str], what: str) -> str:
 
 
 def _at_least(value: int, least: int, what: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise InvalidArgument(what, value, f"give a whole number from {least} on")
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST:
+        raise InvalidArgument(what, value, f"give a whole number from {least} to {_MOST}")
     return value
 
 

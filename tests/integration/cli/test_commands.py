@@ -32,6 +32,8 @@ pytestmark = pytest.mark.usefixtures("system")
         (("answer", "last", "x"), "no agent 'last'"),
         (("retry", "last"), "no agent 'last'"),
         (("logs", "last"), "no agent 'last'"),
+        (("ps", "--limit", "99999999999999999999"), "Invalid value for '--limit'"),
+        (("fs", "search", "x", "--after", "0001-01-01T00:00+02:00"), "invalid time '0001-01-01T00:00+02:00'"),
         (("ps", "--state", "asleep"), "invalid state 'asleep': give one of queued, running"),
         (("cron", "add", "x", "at noon", "echo", "x"), "invalid cron expression 'at noon'"),
         (("cron", "add", "x", "0 7 * * *", "ecko", "x"), "unknown program 'ecko'"),

@@ -30,6 +30,12 @@ def test_there_is_no_last_agent_before_the_first(client) -> None:
         client.find("last")
 
 
+@pytest.mark.parametrize("wrong", [{"limit": -1}, {"limit": 2**63}, {"state": "asleep"}])
+def test_what_cannot_be_listed_is_refused(client, wrong) -> None:
+    with pytest.raises(InvalidArgument, match=f"invalid {next(iter(wrong))}"):
+        client.list(**wrong)
+
+
 def test_a_wrong_redis_url_leaves_no_agent_behind(client) -> None:
     wrong = client.settings.model_copy(update={"redis_url": "nonsense"})
     with Client(wrong) as other, pytest.raises(Misconfigured, match="nonsense is no URL of a Redis"):

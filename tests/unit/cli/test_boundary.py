@@ -34,6 +34,11 @@ def test_an_errors_class_decides_about_the_exit_code(error, code, capsys) -> Non
     assert capsys.readouterr().err == f"aios: {error}\n"
 
 
+def test_an_argument_that_is_no_text_is_refused(capsys) -> None:
+    assert boundary.run(failing(KeyError("not reached")), ["caf\udce9"]) == 2
+    assert capsys.readouterr().err == "aios: invalid argument 'caf\\udce9': it is no UTF-8 text\n"
+
+
 def test_an_unexpected_error_is_one_line_without_a_traceback(capsys) -> None:
     assert boundary.run(failing(KeyError("lost\nin several lines")), []) == 1
     err = capsys.readouterr().err

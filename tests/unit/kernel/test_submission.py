@@ -50,10 +50,21 @@ def test_what_is_no_priority_is_refused(priority: object) -> None:
         agent_row("echo", "hello", limits=LIMITS, priority=priority)
 
 
-@pytest.mark.parametrize("budgets", [{"tokens": -1}, {"tokens": True}, {"tokens": "9"}, {"money": 1}])
+@pytest.mark.parametrize(
+    "budgets", [{"tokens": n} for n in (-1, True, "9", float("nan"), float("inf"))] + [{"money": 1}]
+)
 def test_what_is_no_budget_is_refused(budgets: dict[str, object]) -> None:
     with pytest.raises(InvalidArgument, match="budget"):
         agent_row("echo", "hello", limits=LIMITS, budgets=budgets)
+
+
+def test_an_overlong_key_and_a_text_of_groups_are_refused() -> None:
+    with pytest.raises(
+        InvalidArgument, match="idempotency key '\\(too long\\)': it has 501 characters; give at most 500"
+    ):
+        agent_row("echo", "hello", limits=LIMITS, idempotency_key="k" * 501)
+    with pytest.raises(InvalidArgument, match="groups 'staff': give a list of names"):
+        agent_row("echo", "hello", limits=LIMITS, groups="staff")
 
 
 def test_a_program_that_no_worker_has_loaded_is_refused_with_the_near_one() -> None:
