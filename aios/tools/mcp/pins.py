@@ -62,9 +62,14 @@ def offered(tx: Transaction, server: str, offers: Iterable[Offer]) -> None:
 
 
 def accept(tx: Transaction, server: str, tool: str | None = None) -> int:
-    """Accept what a server offers now, of one tool or of all; gives how many changed."""
+    """Accept what a server offers now, of one tool or of all; gives how many changed.
+
+    What is gone is forgotten, unless the server then would look as if nobody had ever met it.
+    """
     here = [mcp_tools.c.server == server, *([mcp_tools.c.tool == tool] if tool else [])]
-    gone = tx.execute(delete(mcp_tools).where(*here, mcp_tools.c.offered.is_(None)))
+    other = mcp_tools.alias()
+    met = select(1).where(other.c.server == server, other.c.offered.is_not(None)).exists()
+    gone = tx.execute(delete(mcp_tools).where(*here, mcp_tools.c.offered.is_(None), met))
     new = mcp_tools.c.accepted.is_distinct_from(mcp_tools.c.offered)
     done = tx.execute(
         update(mcp_tools).where(*here, new).values(accepted=mcp_tools.c.offered, accepted_at=func.clock_timestamp())

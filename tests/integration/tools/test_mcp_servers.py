@@ -23,6 +23,8 @@ from aios.errors import (
     UnknownTool,
 )
 from aios.settings import McpSettings
+from aios.tools.mcp import pins
+from aios.tools.mcp.offer import Offer
 from aios.tools.mcp.servers import McpServers
 from aios.tools.registry import Registry
 
@@ -156,6 +158,26 @@ def test_a_description_that_turns_into_an_instruction_is_a_change_too(connect, t
     )
 
 
+@pytest.mark.parametrize("tool", [None, "add"])
+def test_a_server_that_offered_nothing_for_a_while_is_not_met_for_the_first_time_again(database, tool):
+    def offer(*names):
+        with database.transaction() as tx:
+            pins.offered(tx, "test", [Offer(name, "", {}) for name in names])
+            return {pin.tool: pin.state for pin in pins.load(tx, "test")}
+
+    def accept():
+        with database.transaction() as tx:
+            return pins.accept(tx, "test", tool)
+
+    assert offer("add") == {"add": "accepted"}
+    assert offer() == {"add": "gone"}
+    assert [accept(), accept()] == [1, 0]
+    assert offer("add", "more") == {"add": "new", "more": "new"}
+    assert offer("more") == {"add": "gone", "more": "new"}
+    accept()
+    assert "add" not in offer("more")
+
+
 def test_a_tool_that_is_gone_is_unknown(connect, tmp_path):
     (tmp_path / "mode").write_text("changed")
     assert call(connect(), "more", x=1) == "2"
@@ -221,6 +243,8 @@ def test_it_dies_with_its_worker(tmp_path, database_url):
 import sys, time, uuid
 from aios.db.session import Database
 from aios.settings import McpSettings
+from aios.tools.mcp import pins
+from aios.tools.mcp.offer import Offer
 from aios.tools.mcp.servers import McpServers
 from aios.tools.registry import Registry
 server = McpSettings(name="test", command=[sys.executable, "-IS", {str(SERVER)!r}, {str(tmp_path)!r}])
