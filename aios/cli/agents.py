@@ -90,16 +90,17 @@ def _journalled(call: "JsonObject") -> "JsonObject":
 
 
 def _cells(rows: Sequence["JsonObject"]) -> list[screen.Row]:
+    narrow = screen.is_narrow()
     return [
         (
-            row["id"],
+            str(row["id"])[-12:] if narrow else row["id"],  # the end of an id is enough for every command
             row["program"],
             row["state"],
             row["priority"],
             screen.ago(row["created_at"]),
             row["steps"],
             row["tokens"],
-            screen.shortened(row["task"], 40),
+            screen.shortened(row["task"], 12 if narrow else 40),
         )
         for row in rows
     ]

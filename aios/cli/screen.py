@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ _COLOURS = {
     "unchecked": "dim",
 }
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_ID_WIDTH = 36  # an id that is cut can be used for nothing
+_WIDE = 110  # columns
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -67,13 +68,21 @@ def table(columns: Sequence[str], rows: Sequence[Row]) -> "Table":
 
     made = Table(box=box.SIMPLE_HEAD, header_style="bold")
     for name in columns:
-        made.add_column(name, min_width=_ID_WIDTH if name in {"ID", "AGENT"} and rows else None)
+        made.add_column(name)
+    for column, cells in zip(made.columns, zip(*rows, strict=True), strict=False):
+        if column.header in {"ID", "AGENT"}:  # an id that is cut can be used for nothing
+            column.min_width = max(len(_text(cell)) for cell in cells)
     for row in rows:
         cells = zip(columns, row, strict=True)
         made.add_row(
             *(Text(_text(cell), _COLOURS.get(_text(cell), "") if name == "STATE" else "") for name, cell in cells)
         )
     return made
+
+
+def is_narrow() -> bool:
+    """Whether standard output is a terminal in which a whole id leaves no room for much else."""
+    return is_terminal() and shutil.get_terminal_size().columns < _WIDE
 
 
 def say(text: str) -> None:

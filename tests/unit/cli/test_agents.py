@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from aios.cli.agents import _call, _journalled
+from aios.cli import screen
+from aios.cli.agents import _COLUMNS, _call, _cells, _journalled
 
 
 def call(way, pool="llm"):
@@ -37,3 +40,19 @@ def test_scripts_read_it_by_name():
     }  # fmt: skip
     assert not {"finish_reason", "context", "again"} & set(told)
     assert "resume" not in _journalled(call(None, pool="tool"))
+
+
+@pytest.mark.parametrize(("columns", "id_"), [(80, "be54762f820f"), (120, "01a20127-4fd1-7339-8c27-be54762f820f")])
+def test_a_terminal_of_80_columns_shows_every_column_of_a_list_and_as_much_of_an_id_as_commands_need(
+    monkeypatch, capsys, columns, id_
+):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    row = {
+        "id": "01a20127-4fd1-7339-8c27-be54762f820f", "program": "react", "state": "waiting", "priority": 5,
+        "created_at": datetime.now(UTC), "steps": 12, "tokens": 12345, "task": "What is 17 * 23, please?",
+    }  # fmt: skip
+    screen.show_table(_COLUMNS, _cells([row]))
+    shown = capsys.readouterr().out
+    assert id_ in shown
+    assert all(word in shown for word in ("react", "waiting", "12345", "TASK", "What"))
