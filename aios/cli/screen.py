@@ -69,9 +69,9 @@ def table(columns: Sequence[str], rows: Sequence[Row]) -> "Table":
     made = Table(box=box.SIMPLE_HEAD, header_style="bold")
     for name in columns:
         made.add_column(name)
-    for column, cells in zip(made.columns, zip(*rows, strict=True), strict=False):
+    for column, values in zip(made.columns, zip(*rows, strict=True), strict=False):
         if column.header in {"ID", "AGENT"}:  # an id that is cut can be used for nothing
-            column.min_width = max(len(_text(cell)) for cell in cells)
+            column.min_width = max(len(_text(value)) for value in values)
     for row in rows:
         cells = zip(columns, row, strict=True)
         made.add_row(
