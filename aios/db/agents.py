@@ -107,6 +107,11 @@ FREE: Final = "driver IS NULL AND state IN ('queued', 'waiting') AND program = A
 DEADLINE: Final = "COALESCE(deadline_at, clock_timestamp() + make_interval(secs => (budgets ->> 'seconds')::float))"
 """When it has to have ended, counted from its first drive."""
 
+HELD: Final = """
+    EXISTS (SELECT FROM holds WHERE kind = 'tenant' AND name = tenant OR kind = 'group' AND name = ANY(groups))
+"""
+"""Whether an agent's tenant or one of its groups is paused."""
+
 DRIVEN: Final = """
     driven.*, CASE WHEN budgets ? 'tokens' THEN (
         SELECT sum(tokens) FROM agents a WHERE a.root_id = driven.root_id) ELSE 0 END AS tree_tokens,
@@ -182,10 +187,11 @@ _CANCEL = text(
 _STANDING = text("SELECT id AS agent_id, priority, root_id, tenant, owner, program FROM agents WHERE id = :id")
 
 _RETRY = text(
-    """
-    UPDATE agents SET state = 'queued', runnable = true, error = NULL, finished_at = NULL, deadline_at = NULL, crashes = 0
+    f"""
+    UPDATE agents SET state = CASE WHEN {HELD} THEN 'paused' ELSE 'queued' END,
+        runnable = true, error = NULL, finished_at = NULL, deadline_at = NULL, crashes = 0
     WHERE id = :id AND state = 'failed' RETURNING priority
-    """
+    """  # noqa: S608  # a fragment of ours; values are bound
 )
 
 _WANTED = text(
@@ -198,7 +204,8 @@ _WANTED = text(
 
 _ROOM = text(
     """
-    SELECT (SELECT count(*) FROM (SELECT 1 FROM agents WHERE runnable AND driver IS NULL LIMIT :limit) waiting) AS queued,
+    SELECT (SELECT id FROM agents WHERE idempotency_key = CAST(:key AS text)) AS known,
+           (SELECT count(*) FROM (SELECT 1 FROM agents WHERE runnable AND driver IS NULL LIMIT :limit) waiting) AS queued,
            EXISTS (SELECT FROM holds WHERE kind = 'tenant' AND name = :tenant
                    OR kind = 'group' AND name = ANY (CAST(:groups AS text[]))) AS held
     """
@@ -218,8 +225,11 @@ def submit(tx: Transaction, row: JsonObject, *, limit: int | None = None) -> UUI
     Raises:
         QueueFull: that many already wait.
     """
-    groups = list(row.get("groups") or ())
-    room = tx.execute(_ROOM, {"limit": limit or 0, "tenant": row.get("tenant", "default"), "groups": groups}).one()
+    key, groups = row.get("idempotency_key"), list(row.get("groups") or ())
+    asked = {"key": key, "limit": limit or 0, "tenant": row.get("tenant", "default"), "groups": groups}
+    room = tx.execute(_ROOM, asked).one()
+    if room.known is not None:
+        return UUID(str(room.known))
     if limit is not None and room.queued >= limit:
         raise QueueFull(limit)
     if room.held:
@@ -227,7 +237,6 @@ def submit(tx: Transaction, row: JsonObject, *, limit: int | None = None) -> UUI
     made = tx.execute(insert(agents).values(row).on_conflict_do_nothing().returning(agents.c.id)).scalar()
     if made is not None:
         return UUID(str(made))
-    key = row["idempotency_key"]
     return UUID(str(tx.execute(text("SELECT id FROM agents WHERE idempotency_key = :key"), {"key": key}).scalar_one()))
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSON
 
 from aios.db import journal, views
+from aios.db.agents import HELD
 from aios.errors import NotFound
 from aios.kernel import forking
 from aios.kernel.ids import new_id
@@ -28,17 +29,16 @@ if TYPE_CHECKING:
 _PLACE = text("SELECT generation, forked_from, forked_generation, forked_at FROM agents WHERE id = :id")
 
 _FORK = text(
-    """
+    f"""
     INSERT INTO agents (id, root_id, program, version, task, state, priority, tenant, owner, groups, budgets,
                         forked_from, forked_generation, forked_at)
     SELECT :id, :id, program, version, COALESCE(CAST(:task AS jsonb), task),
-           CASE WHEN EXISTS (SELECT FROM holds WHERE kind = 'tenant' AND name = tenant OR kind = 'group' AND name = ANY(groups))
-                THEN 'paused' ELSE 'queued' END,
+           CASE WHEN {HELD} THEN 'paused' ELSE 'queued' END,
            priority, tenant, owner, groups, budgets, id, generation, :at
     FROM agents WHERE id = :parent AND generation = :generation
     FOR KEY SHARE -- it may just be pruned
     RETURNING priority
-    """
+    """  # noqa: S608  # a fragment of ours; values are bound
 ).bindparams(bindparam("task", type_=JSON(none_as_null=True)))
 
 _EDITED = text(

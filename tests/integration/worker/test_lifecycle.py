@@ -187,6 +187,14 @@ def test_one_idempotency_key_is_one_agent_however_often_and_from_wherever_it_is_
     assert sql(world, "SELECT count(*) FROM agents").scalar() == 1
 
 
+def test_a_submit_that_is_repeated_by_its_key_gives_its_agent_though_the_queue_is_full(world):
+    world.client.settings = world.settings.model_copy(update={"limits": LimitSettings(queued_agents=1)})
+    agent = world.client.submit("one_call", "plain", idempotency_key="k")
+    with pytest.raises(QueueFull):
+        world.client.submit("one_call", "plain")
+    assert world.client.submit("one_call", "plain", idempotency_key="k") == agent
+
+
 def test_a_full_queue_is_said(world):
     world.client.settings = world.settings.model_copy(update={"limits": LimitSettings(queued_agents=2)})
     for _ in range(2):

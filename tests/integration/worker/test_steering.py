@@ -229,6 +229,19 @@ def test_a_group_is_cancelled_as_a_whole(world):
         world.client.pause_all(tenant="a", group="b")
 
 
+def test_a_retried_agent_of_a_paused_tenant_waits_until_that_goes_on(world):
+    agent = world.client.submit("child", "x", tenant="acme")
+    with world.database.transaction() as tx:
+        agents.fail(tx, UUID(agent), error=NotFound("what it needed", "x"))
+    world.client.pause_all(tenant="acme")
+    world.client.retry(agent)
+    world.run()
+    assert world.client.get(agent)["state"] == "paused"
+    world.client.resume_all(tenant="acme")
+    world.run()
+    assert world.client.get(agent)["state"] == "done"
+
+
 def test_a_worker_hears_at_once_that_what_it_executes_was_cancelled(world):
     lost, heard = [], threading.Event()
     world.incarnation._on_lost = lambda syscall: (lost.append(syscall), heard.set())
