@@ -24,7 +24,7 @@ from rich.console import Console
 from benchmarks import origin
 from benchmarks.arriving import report
 from benchmarks.arriving.kernel import arrive
-from benchmarks.arriving.load import IN_FLIGHT, Load
+from benchmarks.arriving.load import CALLS, IN_FLIGHT, Load
 from benchmarks.arriving.rivals import bare_celery, published_fifo
 from benchmarks.fleet import Fleet
 from benchmarks.simulation import tables
@@ -37,21 +37,20 @@ if TYPE_CHECKING:
 
 SLOTS = IN_FLIGHT + 150  # arrivals are random: so many are never in flight
 AGENT_THREADS = 4
-_SATURATING_AGENTS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured: seconds of each stretch of arrivals, and how often kernel and bare Celery take turns."""
+    """How much is measured: seconds of each stretch, how often kernel and bare take turns, agents at once for the throughput."""
 
     seconds: float
     turns: int
-    calls: int
+    agents: int
 
     @classmethod
     def of(cls, *, quick: bool) -> Plan:
         """A minute and a half, or four minutes: kernel, bare, bare, kernel."""
-        return cls(12.0, 1, 10) if quick else cls(30.0, 2, 20)
+        return cls(12.0, 1, 300) if quick else cls(30.0, 2, 1000)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -101,15 +100,15 @@ def measure(folder: Path, plan: Plan, console: Console, *, profile: str) -> tupl
 
 
 def _throughput(fleet: Fleet, plan: Plan) -> float:
-    """Calls a second while more agents want one than can have it, before an engine that answers at once."""
-    _crowd(fleet, 16, 5)  # connections plan their statements on the first uses
+    """Calls a second of the agents that will arrive, while more want one than can have it and the engine answers at once."""
+    _crowd(fleet, 32)  # connections plan their statements on the first uses
     begun = time.monotonic()
-    _crowd(fleet, _SATURATING_AGENTS, plan.calls)
-    return _SATURATING_AGENTS * plan.calls / (time.monotonic() - begun)
+    _crowd(fleet, plan.agents)
+    return plan.agents * CALLS / (time.monotonic() - begun)
 
 
-def _crowd(fleet: Fleet, agents: int, calls: int) -> None:
-    ids = [fleet.client.submit("calls", calls) for _ in range(agents)]
+def _crowd(fleet: Fleet, agents: int) -> None:
+    ids = [fleet.client.submit("calls", CALLS) for _ in range(agents)]
     for agent in ids:
         fleet.client.result(agent, timeout=300).unwrap()
 

@@ -46,7 +46,8 @@ def measured(ready: ReadySets, *, name: str, waiting: int, rounds: int) -> dict[
         begun = time.perf_counter()
         running += [one.id for one in ready.turn(add=[bell()]).bells]
         current = running.pop(0)
-        ready.confirm(current, lease_seconds=8)
+        with ready.confirming(current) as confirmed:
+            assert confirmed()
         running += [one.id for one in ready.turn(done=[Done("llm", current, 1.0, 100)]).bells]
         times.append(1000 * (time.perf_counter() - begun))
     times.sort()

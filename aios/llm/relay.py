@@ -41,7 +41,8 @@ class Feed:
     def add(self, token: Token) -> None:
         """Send a token, together with all that come in the next 25 ms. For the event loop."""
         self._tokens.append(token)
-        self._relay.leaves_soon(self)
+        if len(self._tokens) == 1:
+            self._relay.leaves_soon(self)
 
     def end(self, reason: str) -> None:
         """Send what is left, and that the attempt is over: `done`, `failed` or `again`. No token is added any more."""

@@ -76,9 +76,9 @@ local function ring(id, entry, rings)
 end
 
 local function grant(pool)
-    while has_slots(pool, true) and not parked(pool) do
-        local id, key = best_of(pool)
-        if not id then return end
+    while true do
+        local id, key = best_of(pool) -- asked first: most lines are empty, and that costs one call
+        if not id or not has_slots(pool, true) or parked(pool) then return end
         local entry = recall(id)
         if not entry then
             call('ZREM', P .. 'line:' .. key, id)
