@@ -41,7 +41,7 @@ AGENT_THREADS = 4
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured: seconds of each stretch, how often kernel and bare take turns, agents at once for the throughput."""
+    """How much is measured: seconds of each stretch, how often kernel and bare take turns, agents for the throughput."""
 
     seconds: float
     turns: int
