@@ -11,7 +11,10 @@ from aios.db import session
 from aios.db.session import Database
 from aios.errors import DatabaseUnavailable
 
-_OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_OTHERS = (
+    "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND backend_type = 'client backend'"  # Postgres' own cleaners come and go
+)
 
 
 @pytest.fixture

@@ -2,27 +2,40 @@
 
 import os
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
+from types import SimpleNamespace
 
+import pytest
 from celery.concurrency.thread import TaskPool
 from kombu.asynchronous import Hub
 
-from tasks.consumer import wake_when_free
+from tasks.consumer import Room
 
 
-def test_a_thread_that_has_ended_its_task_wakes_the_loop():
-    hub, pool, (quiet, other) = Hub(), TaskPool(1), os.pipe()
+@contextmanager
+def looking(*, room):
+    """A loop whose channel has room for a message or not, a pool, and when each turn of the loop began."""
+    hub, pool, (quiet, other), looks = Hub(), TaskPool(1), os.pipe(), []
+    qos = SimpleNamespace(can_consume=lambda: room)
     with closing(hub):
         hub.add_reader(quiet, lambda: None)
-        looks = []
-        hub.on_tick.add(lambda: looks.append(time.monotonic()))
-        wake_when_free(pool, hub)
-        pool.on_apply(time.sleep, (0.05,), {}, lambda _ended: None)
-        loop = hub.create_loop()
-        begun = time.monotonic()
-        while len(looks) < 2:
-            next(loop)
-        assert looks[1] - begun < 0.5, "it looks once a second by itself"
+        Room(pool, hub).watch(qos)
+
+        def look():
+            looks.append(time.monotonic())
+            assert qos.can_consume() is room
+
+        hub.on_tick.add(look)
+        yield pool, hub.create_loop(), looks
     pool.on_stop()
     os.close(quiet)
     os.close(other)
+
+
+@pytest.mark.parametrize(("room", "soon"), [(False, True), (True, False)])
+def test_a_thread_that_has_ended_its_task_wakes_a_loop_that_waits_for_one(room, soon):
+    with looking(room=room) as (pool, loop, looks):
+        pool.on_apply(time.sleep, (0.05,), {}, lambda _ended: None)
+        while len(looks) < 2:
+            next(loop)
+        assert (looks[1] - looks[0] < 0.5) is soon, "it looks once a second by itself"
