@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -23,6 +23,10 @@ from pydantic_settings import (
 from aios.errors import Misconfigured
 
 STATE_FILE = "state.json"
+
+
+REDIS_CONNECTIONS: Final = 10_000
+"""Of one client, at most: one for each thread that talks to Redis. By default redis-py opens 100, and fails the next thread."""
 
 
 class _Section(BaseModel):

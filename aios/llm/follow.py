@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from aios.errors import BrokerUnavailable
 from aios.llm.streams import Entry, Position, decode, key, place
+from aios.settings import REDIS_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -131,7 +132,10 @@ class Follower:
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(
-            url, socket_connect_timeout=_GRACE_SECONDS, socket_timeout=_LONGEST_PAUSE_SECONDS + _GRACE_SECONDS
+            url,
+            max_connections=REDIS_CONNECTIONS,
+            socket_connect_timeout=_GRACE_SECONDS,
+            socket_timeout=_LONGEST_PAUSE_SECONDS + _GRACE_SECONDS,
         )
         self._where = place(self._client)
 

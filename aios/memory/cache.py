@@ -20,6 +20,7 @@ from aios.errors import Misconfigured
 from aios.kernel.lru_k import Block, Marks, leaving
 from aios.kernel.ports import CacheState, Copy
 from aios.log import logger
+from aios.settings import REDIS_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -193,7 +194,12 @@ def _key(namespace: str) -> str:
 def _connect(url: str) -> redis.Redis:
     try:
         return redis.Redis.from_url(
-            url, socket_connect_timeout=1, socket_timeout=2, retry=Retry(NoBackoff(), 1), health_check_interval=15
+            url,
+            max_connections=REDIS_CONNECTIONS,
+            socket_connect_timeout=1,
+            socket_timeout=2,
+            retry=Retry(NoBackoff(), 1),
+            health_check_interval=15,
         )
     except ValueError as error:
         raise Misconfigured(f"memory.url is no URL of a Redis ({error})", "mend AIOS_MEMORY__URL") from None

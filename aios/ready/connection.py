@@ -7,6 +7,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from aios.errors import Misconfigured
+from aios.settings import REDIS_CONNECTIONS
 
 
 def connect(url: str) -> redis.Redis:
@@ -15,6 +16,7 @@ def connect(url: str) -> redis.Redis:
         client: redis.Redis = redis.Redis.from_url(
             url,
             decode_responses=True,
+            max_connections=REDIS_CONNECTIONS,
             socket_connect_timeout=2,
             socket_timeout=5,
             retry=Retry(NoBackoff(), 1),

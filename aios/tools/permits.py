@@ -22,6 +22,7 @@ from aios.kernel.ids import new_token
 from aios.kernel.keys import key_of
 from aios.kernel.words import Pool
 from aios.log import logger
+from aios.settings import REDIS_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,6 +97,7 @@ class RedisPermits:
         client: redis.Redis = redis.Redis.from_url(
             self._url,
             decode_responses=True,
+            max_connections=REDIS_CONNECTIONS,
             socket_connect_timeout=2,
             socket_timeout=5,
             retry=Retry(NoBackoff(), 1),

@@ -20,6 +20,7 @@ from aios.kernel.breaker import Breaker
 from aios.llm.cores.states import LEASE_SECONDS, Admission, LocalStates, View
 from aios.llm.streams import place as whereabouts
 from aios.log import logger
+from aios.settings import REDIS_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -84,6 +85,7 @@ class RedisStates:
         self._client = redis.Redis.from_url(
             url,
             decode_responses=True,
+            max_connections=REDIS_CONNECTIONS,
             socket_timeout=_SECONDS,
             socket_connect_timeout=_SECONDS,
             retry=None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -203,3 +205,10 @@ def test_a_confirmation_that_nobody_reads_and_one_that_a_redis_without_scripts_g
     ready._redis.script_flush()
     assert confirm(ready, "0001")
     assert not confirm(ready, "0002")
+
+
+def test_a_worker_of_many_threads_asks_and_rings_from_all_of_them(ready):
+    with ExitStack() as threads:
+        for _ in range(150):
+            threads.enter_context(ready.confirming(str(uuid4())))
+        assert ready.turn(keys=["llm"]).bells == []
