@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -52,6 +53,7 @@ class CeleryWorker(Protocol):
 class _Process:
     kernel: Kernel | None = None
     lock = threading.Lock()
+    told_to_stop = False
 
 
 def kernel() -> Kernel:
@@ -67,6 +69,8 @@ def kernel() -> Kernel:
 
 def start_worker(instance: CeleryWorker) -> None:
     """Start the kernel of a worker. The parent of a prefork pool executes nothing: it counts, and recovers."""
+    # Celery's own handler comes after this: who is told to stop in between would be killed, and leave its row behind.
+    signal.signal(signal.SIGTERM, _note_stop)
     pools = tuple(name for name in instance.app.amqp.queues.consume_from if name in set(Pool))
     _start(Role(pools, int(instance.concurrency)))
 
@@ -78,7 +82,9 @@ def start_child() -> None:
 
 
 def tell_ready() -> None:
-    """Tell the supervisor, if there is one, that this worker takes messages."""
+    """Tell the supervisor, if there is one, that this worker takes messages; or leave, if that was asked for meanwhile."""
+    if _Process.told_to_stop:
+        os.kill(os.getpid(), signal.SIGTERM)
     ready_file = kernel().parts.settings.ready_file
     if ready_file:
         Path(ready_file).touch()
@@ -151,6 +157,10 @@ def _start(role: Role, *, patient: bool = False) -> None:
     except Exception:
         log.critical("this worker cannot start", exc_info=True)  # Celery would log it and go on without a kernel
         os._exit(_MISCONFIGURED_EXIT)
+
+
+def _note_stop(*_: object) -> None:
+    _Process.told_to_stop = True
 
 
 def _give_up() -> None:

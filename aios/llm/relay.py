@@ -66,6 +66,7 @@ class Relay:
         self._soon: dict[Feed, None] = {}
         self._outbox: queue.SimpleQueue[list[Batch] | threading.Event | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._closed = False
         self._quiet_until = 0.0
         self._failed = False
 
@@ -96,10 +97,10 @@ class Relay:
     def close(self) -> None:
         """Send what is on its way, and end."""
         with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is not None:
+            self._closed = True
             self._outbox.put(None)
-            thread.join(_LAST_SECONDS)
+        if self._thread is not None:
+            self._thread.join(_LAST_SECONDS)
 
     def _flush(self) -> None:
         with self._lock:
@@ -111,7 +112,7 @@ class Relay:
     def _post(self, what: list[Batch] | threading.Event) -> None:
         """Hand something to the thread, which begins with the first, so that a fork before is safe."""
         self._outbox.put(what)
-        if self._thread is None:
+        if self._thread is None and not self._closed:
             self._thread = threading.Thread(target=self._serve, name="aios-tokens", daemon=True)
             self._thread.start()
 
@@ -132,10 +133,10 @@ class Relay:
             return
         try:
             self._sink.send(batches)
-        except AiosError as error:
+        except Exception as error:  # this thread serves all calls, and nobody would start another one
             self._quiet_until = time.monotonic() + _SINK_PAUSE_SECONDS
             if not self._failed:
-                log.warning("tokens are not streamed for now: %s", error)
+                log.warning("tokens are not streamed for now: %s", error, exc_info=not isinstance(error, AiosError))
             self._failed = True
         else:
             self._failed = False

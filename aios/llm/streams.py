@@ -16,6 +16,7 @@ import redis
 from redis.exceptions import RedisError, ResponseError
 
 from aios.errors import BrokerUnavailable
+from aios.kernel.values import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +68,7 @@ def key(syscall: UUID) -> str:
 def encode(tokens: Sequence[Token]) -> dict[str, str]:
     """The fields of an entry. A special token (the end of the text) has no text of its own."""
     pairs = [[token.id, "" if token.special else token.text] for token in tokens]
-    return {"tokens": json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))}
+    return {"tokens": clean(json.dumps(pairs, ensure_ascii=False, separators=(",", ":")))}
 
 
 def decode(id: bytes, fields: Mapping[bytes, bytes]) -> Entry:

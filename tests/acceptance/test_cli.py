@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from typing import TYPE_CHECKING
 
@@ -244,6 +245,23 @@ def test_a_further_worker_serves_and_leaves(cli) -> None:
         worker.terminate()
         worker.communicate(timeout=30)
     assert worker.returncode == 0
+
+
+def test_a_worker_that_is_told_to_stop_while_it_starts_leaves_nothing_behind(cli) -> None:
+    told = """
+        import os, signal
+        from celery import signals
+        from tasks.application import app
+
+        @signals.celeryd_after_setup.connect(weak=False)
+        def stop(**_): os.kill(os.getpid(), signal.SIGTERM)
+
+        app.worker_main(["worker", "-Q", "llm", "--pool", "threads", "--concurrency", "3", "--hostname", "brief@%h"])
+    """
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(told)], env=cli.env, timeout=60, check=False)
+    assert ended.returncode == 0
+    with Client(data_dir=cli.data_dir) as client:
+        assert capacity(client)["llm"] == 8
 
 
 def test_the_doctor_names_the_spoilt_program_and_nothing_else(here) -> None:
