@@ -5,18 +5,17 @@ from __future__ import annotations
 import statistics
 import time
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from sqlalchemy import insert
 
 from aios.db.tables import agents
 from aios.kernel.ids import new_id
 from aios.kernel.lru_k import Marks
-from aios.kernel.ports import Claimed
 from aios.memory.cache import RedisCache
 from aios.memory.working import NoCache, WorkingMemory
 from aios.settings import MemorySettings
 from benchmarks.replacement import Shape, scan_polluted
+from tests.asking import claimed
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -71,22 +70,7 @@ def _run(database: Database, cache: BlockCache, trace: list[int], quota: int) ->
 
 
 def _do(database: Database, memory: WorkingMemory, agent: UUID, op: str, payload: JsonObject) -> Json:
-    call = Claimed(
-        id=new_id(),
-        agent_id=agent,
-        request_id=new_id(),
-        position=0,
-        pool="memory",
-        op=op,
-        payload=payload,
-        token=uuid4(),
-        attempt=1,
-        errors=0,
-        priority=5,
-        program="p",
-        tenant="default",
-        seconds_left=60,
-    )
+    call = claimed("memory", op, payload, agent=agent)
     outcome = memory.operations[op](call)
     assert outcome.effect is not None
     with database.transaction() as tx:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.exc import IntegrityError
 
 from aios.db.contexts import ANSWER
 from aios.db.hot import Hot
@@ -16,7 +18,7 @@ from aios.errors import AgentEnded, NotFound, QueueFull
 from aios.kernel.policy import Payer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Row
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from aios.db.session import Transaction
     from aios.errors import AiosError
     from aios.kernel.values import Json, JsonObject
+
+
+_FOREIGN_KEY: Final = "23503"
 
 
 @dataclass(frozen=True)
@@ -306,6 +311,21 @@ def retry(tx: Transaction, agent: UUID) -> int:
     if state is None:
         raise NotFound("agent", str(agent))
     raise AgentEnded(str(agent), state)
+
+
+@contextmanager
+def owning(agent: UUID | None) -> Iterator[None]:
+    """Make a row that belongs to an agent inside.
+
+    Raises:
+        NotFound: the agent is not there (any more).
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) != _FOREIGN_KEY:
+            raise
+        raise NotFound("agent", str(agent)) from error
 
 
 def root_of(tx: Transaction, agent: UUID) -> UUID | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from aios.errors import InvalidArgument
 from aios.kernel.audit import START, Entry, link
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ _LOOSE = text(
 
 _LOCK = text("SELECT pg_try_advisory_xact_lock(8103)")
 _NOW = text("SELECT clock_timestamp()")
+ACTIONS: Final = ("denied", "approval", "granted", "revoked", "joined", "left", "irreversible")
+"""What it tells of: each row's action is one of these, perhaps with a point and more behind it."""
+
 _ROW = ("id", "at", "actor", "action", "resource", "agent_id", "detail")
 
 
@@ -83,6 +87,7 @@ def write(
     detail: JsonObject | None = None,
 ) -> None:
     """Add a row, in the transaction that decides what it tells of."""
+    assert action.partition(".")[0] in ACTIONS, action
     values = {"actor": actor, "action": action, "resource": resource, "agent": agent, "detail": detail or {}}
     tx.execute(_WRITE, values)
 
@@ -90,7 +95,13 @@ def write(
 def listing(
     tx: Transaction, *, action: str | None = None, agent: UUID | None = None, limit: int = 100
 ) -> list[JsonObject]:
-    """The newest rows, newest first; `sealed` is the position in the chain. `approval` finds `approval.asked` too."""
+    """The newest rows, newest first; `sealed` is the position in the chain. `approval` finds `approval.asked` too.
+
+    Raises:
+        InvalidArgument: there is no such action.
+    """
+    if action is not None and action.partition(".")[0] not in ACTIONS:
+        raise InvalidArgument("action", action, "give one of " + ", ".join(ACTIONS))
     return [dict(row) for row in tx.execute(_LIST, {"action": action, "agent": agent, "limit": limit}).mappings()]
 
 

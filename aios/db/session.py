@@ -115,7 +115,7 @@ class Database:
             connection = life.take() or self.engine.connect()
             try:
                 yield connection
-            except BaseException:
+            except BaseException:  # whatever it was: the pool mends the connection, or drops it
                 connection.close()
                 raise
             life.keep(connection)

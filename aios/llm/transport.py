@@ -62,7 +62,7 @@ class StreamTransport(httpx2.AsyncBaseTransport):
         except http1.Malformed as error:
             line.drop()
             raise httpx2.RemoteProtocolError(str(error), request=request) from error
-        except BaseException:
+        except BaseException:  # a cancelled call, too: the engine notices at once that nobody listens
             line.drop()
             raise
         return httpx2.Response(head.status, headers=head.headers, stream=stream, request=request)

@@ -38,7 +38,7 @@ def start_detached(data_dir: Path, *, backend: str, flower: bool, progress: Call
                 if _understood(json.loads(line), progress=progress):
                     supervisor.returncode = 0  # it lives on by itself; keeps subprocess from warning about it
                     return
-        except BaseException:
+        except BaseException:  # Ctrl-C while it starts stops what has started
             supervisor.send_signal(signal.SIGTERM)
             supervisor.wait()
             raise

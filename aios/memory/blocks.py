@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from aios.memory.namespace import owned, owner_of
+from aios.db.agents import owning
+from aios.memory.namespace import owner_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -112,8 +113,9 @@ def lock(tx: Transaction, namespace: str, name: str) -> Held:
     row = tx.execute(_LOCK, values).one_or_none()
     if row is not None:
         return _held(row)
-    with owned(namespace):
-        made = tx.execute(_MAKE, values | {"agent": owner_of(namespace)}).one_or_none()
+    owner = owner_of(namespace)
+    with owning(owner):
+        made = tx.execute(_MAKE, values | {"agent": owner}).one_or_none()
     if made is not None:
         return Held(None, 0, None, pinned=False, version=0)
     return _held(tx.execute(_LOCK, values).one())  # somebody was quicker

@@ -7,22 +7,16 @@ request is planned (`aios.kernel.access`); here a namespace only has to be one.
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
-
-from aios.errors import InvalidArgument, NotFound
+from aios.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from aios.kernel.ports import Claimed
 
 Owner: TypeAlias = Literal["agent", "group", "tenant"]
 
-_FOREIGN_KEY: Final = "23503"
 _FORM: Final = re.compile(r"(agent|group|tenant)/([^/\s\x00-\x1f][^/\x00-\x1f]{0,199})")
 
 
@@ -55,18 +49,3 @@ def owner_of(text: str) -> UUID | None:
         return UUID(name) if kind == "agent" else None
     except ValueError:
         return None
-
-
-@contextmanager
-def owned(text: str) -> Iterator[None]:
-    """Makes a row of a namespace inside.
-
-    Raises:
-        NotFound: it is an agent's own, and that agent is not there (any more).
-    """
-    try:
-        yield
-    except IntegrityError as error:
-        if getattr(error.orig, "sqlstate", None) != _FOREIGN_KEY:
-            raise
-        raise NotFound("agent", str(owner_of(text))) from error

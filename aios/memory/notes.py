@@ -9,9 +9,10 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.dialects import postgresql
 
+from aios.db.agents import owning
 from aios.db.hot import Hot
 from aios.db.tables import memories, memory_history, memory_links, memory_reads
-from aios.memory.namespace import owned, owner_of
+from aios.memory.namespace import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,7 +108,7 @@ def add(tx: Transaction, draft: Draft, *, id: UUID, namespace: str, author: UUID
         vector=vector.values,
         dimensions=len(vector.values),
     )
-    with owned(namespace):
+    with owning(owner_of(namespace)):
         tx.execute(row.on_conflict_do_nothing(index_elements=[memories.c.id]))
 
 

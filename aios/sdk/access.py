@@ -194,7 +194,11 @@ class AccessControl:
     # --- the audit log ----------------------------------------------------------------------------------------------------
 
     def audit(self, *, action: str | None = None, agent: str | None = None, limit: int = 100) -> Sequence[JsonObject]:
-        """The newest rows of the audit log, newest first; `action="approval"` finds `approval.asked` and its like."""
+        """The newest rows of the audit log, newest first; `action="approval"` finds `approval.asked` and its like.
+
+        Raises:
+            InvalidArgument: there is no such action.
+        """
         with self._parts.database.statement() as tx:
             return audit.listing(tx, action=action, agent=parse_id(agent) if agent else None, limit=limit)
 

@@ -7,12 +7,12 @@ was meant for.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from sqlalchemy import and_, case, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import IntegrityError
 
+from aios.db.agents import owning
 from aios.db.tables import blobs as blob_rows
 from aios.db.tables import file_versions, files
 from aios.errors import InvalidArgument, NotFound, VersionConflict
@@ -26,13 +26,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Executable, Row
+    from sqlalchemy import ColumnElement
 
     from aios.db.session import Transaction
 
 IN_POSTGRES: Final = Blobs()
 _TRIES: Final = 5
-_FOREIGN_KEY: Final = "23503"
 
 
 class Stored(NamedTuple):
@@ -258,19 +257,11 @@ def _advance(tx: Transaction, path: str, *, searched: bool, expect: int | None) 
             .on_conflict_do_update(index_elements=[files.c.path], set_=values, where=free)
             .returning(*told)
         )
-        row = _inserted(tx, made, path)
+        with owning(paths.owner(path)):
+            row = tx.execute(made).one_or_none()
     if row is None:
         _refuse(tx, path, expect)
     return _Advanced(row.id, row.version, row.updated_at, row.was)
-
-
-def _inserted(tx: Transaction, made: Executable, path: str) -> Row[Any] | None:
-    try:
-        return tx.execute(made).one_or_none()
-    except IntegrityError as error:
-        if getattr(error.orig, "sqlstate", None) == _FOREIGN_KEY:
-            raise NotFound("agent", str(paths.owner(path))) from error
-        raise
 
 
 def _refuse(tx: Transaction, path: str, expect: int | None) -> NoReturn:

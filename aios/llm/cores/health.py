@@ -88,7 +88,7 @@ class Health:
                 await self._look()
             except AiosError as error:
                 log.warning("cores: %s", error)
-            except Exception:
+            except Exception:  # this task looks after all cores, and nobody would start another one
                 log.exception("cores: looking after them raised; the next turn tries again")
             await asyncio.sleep(_TURN_SECONDS)
 

@@ -74,7 +74,7 @@ async def streamed(
             return EventStream(_once(error(refusal) + end), exchange=exchange, headers=headers)
         _close(exchange)
         return refused(refusal)
-    except BaseException:
+    except BaseException:  # a client that left, too: its slot is free
         _close(exchange)
         raise
     return EventStream(_guarded(events, exchange, error=error, end=end), exchange=exchange, headers=headers)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
-from aios.db import approvals
 from aios.errors import AccessDenied, InvalidArgument, NotFound
 from aios.settings import AccessSettings
 from aios.storage import files
@@ -122,18 +121,17 @@ def test_an_answer_about_no_file_is_void_when_one_is_made_and_just_being_changed
     assert removed.result() == ["ApprovalVoid"]
 
 
-def test_an_answer_about_no_file_is_void_when_one_is_made_after_a_look_at_it(world, monkeypatch):
+def test_an_answer_about_no_file_is_void_when_one_is_made_after_a_look_at_it(world):
     agent = approved_removal_of_nothing(world)
-    look, others = approvals.file, iter([partial(write, world.database, "made")])
+    others = iter([partial(write, world.database, "made")])
 
-    def look_first(tx, path, **how):
-        found = look(tx, path, **how)
-        for make in others:
+    def come_between(_connection, _cursor, statement, *_):
+        for make in others if "SELECT 1 FROM files" in statement else ():
             make()
-        return found
 
-    monkeypatch.setattr(approvals, "file", look_first)
+    event.listen(world.database.engine, "after_cursor_execute", come_between)
     assert value(world, agent) == ["ApprovalVoid"]
+    assert next(others, None) is None
 
 
 def approved_removal_of_nothing(world):

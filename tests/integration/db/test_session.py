@@ -87,7 +87,7 @@ def test_a_statement_that_fails_leaves_its_connection_usable(small):
 
 
 def test_who_finds_all_connections_busy_is_told_so(small, monkeypatch):
-    monkeypatch.setattr(session, "_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(session, "_WAIT_SECONDS", 0.05)  # ten seconds are too long for a test
     with small.statement(), small.transaction():  # noqa: SIM117  # the third is the one that fails
         with pytest.raises(DatabaseUnavailable, match="all 2 connections of this process were busy"), small.statement():
             pass

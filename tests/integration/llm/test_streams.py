@@ -76,6 +76,14 @@ class TestSink:
         assert read(syscall, 2) == "xy"
 
 
+def test_half_a_character_stops_no_stream(streams, follower):
+    syscall, other = uuid4(), uuid4()
+    half = [Token(1, 1, "a"), Token(2, 2, "\ud83d"), Token(3, 3, "\x00b")]
+    streams.send([Batch(syscall, 1, half, "done"), Batch(other, 1, tokens("whole"), "done")])
+    assert shown(follower.follow(syscall)) == "a?\x00b"
+    assert shown(follower.follow(other)) == "whole"
+
+
 def test_a_reader_sees_tokens_as_they_come_and_an_end(streams, follower):
     syscall, seen, found = uuid4(), threading.Event(), []
 

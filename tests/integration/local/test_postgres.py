@@ -160,7 +160,7 @@ def test_a_killed_server_with_open_connections_comes_back(home: Path) -> None:
 def test_no_server_at_all_is_one_error_that_names_the_three_ways(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_binaries, "_candidates", lambda: iter(()))
+    monkeypatch.setattr(postgres_binaries, "_candidates", lambda: iter(()))  # the tests' own wheel cannot be taken away
     with pytest.raises(Misconfigured, match=r"set AIOS_DATABASE_URL; install the wheel .* on PATH"):
         _start_and_stop(tmp_path / "postgres")
 

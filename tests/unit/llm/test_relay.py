@@ -124,13 +124,18 @@ def test_an_end_never_overtakes_its_tokens(relay, sink, loop):
     assert all(arrived(sink, call) == list(range(1, 30)) for call in calls)
 
 
-def test_a_sink_that_fails_is_left_alone_for_a_while(relay, sink, caplog):
-    sink.failure = BrokerUnavailable("here", "down")
+@pytest.mark.parametrize("failure", [BrokerUnavailable("here", "down"), ValueError("a bug of the sink's")])
+def test_a_sink_that_fails_is_left_alone_for_a_while_and_served_again(relay, sink, caplog, failure):
+    sink.failure = failure
     for _ in range(3):
         relay.feed(uuid4(), 1).end("done")
         relay.drain()
     assert len(sink.sizes) == 1
     assert [record.message for record in caplog.records] == [f"tokens are not streamed for now: {sink.failure}"]
+    sink.failure, relay._quiet_until, call = None, 0.0, uuid4()  # as if the pause were over
+    relay.feed(call, 1).end("done")
+    relay.drain()
+    assert sink.ends == {(call, 1): "done"}
 
 
 def test_closing_sends_what_is_on_its_way(sink):
@@ -138,3 +143,6 @@ def test_closing_sends_what_is_on_its_way(sink):
     relay.feed(call, 1).end("done")
     relay.close()
     assert sink.ends == {(call, 1): "done"}
+    relay.feed(uuid4(), 1).end("done")  # a thread that was late: nobody sends it any more
+    relay.close()
+    assert len(sink.ends) == 1
