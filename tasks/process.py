@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from aios import garbage
 from aios import log as log_format
 from aios import settings as settings_module
 from aios.bootstrap import Kernel
@@ -79,12 +80,14 @@ def start_child() -> None:
     """Start the kernel of a prefork pool's child, when Postgres answers; what its parent had is not its own."""
     _Process.kernel = None
     _start(Role(tuple(pool.value for pool in Pool), 0), patient=True)
+    garbage.settle()
 
 
 def tell_ready() -> None:
     """Tell the supervisor, if there is one, that this worker takes messages; or leave, if that was asked for meanwhile."""
     if _Process.told_to_stop:
         os.kill(os.getpid(), signal.SIGTERM)
+    garbage.settle()
     ready_file = kernel().parts.settings.ready_file
     if ready_file:
         Path(ready_file).touch()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from aios import garbage
 from aios.errors import Misconfigured
 from aios.local.engine import control, gguf
 from aios.local.engine.app import application
@@ -78,6 +79,7 @@ class _Announced(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            garbage.settle()
             sys.stdout.write(self._line + "\n")
             sys.stdout.flush()
 
