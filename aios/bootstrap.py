@@ -20,6 +20,7 @@ from aios.settings import secret
 from aios.worker import host
 from aios.worker.drive import Drive
 from aios.worker.execute import Execution
+from aios.worker.flusher import Flusher
 from aios.worker.fused import Fused
 from aios.worker.incarnation import Incarnation, Role
 from aios.worker.order import configured
@@ -227,7 +228,8 @@ class Kernel:
         self.drive = Drive(database, dispatch, self.incarnation, programs, tools, watchdog, settings)
         fused = settings.worker.profile == "fused"
         onward = self.drive if fused else None
-        self.execution = Execution(database, dispatch, self.incarnation, executors, settings, onward)
+        self.flusher = Flusher(database)
+        self.execution = Execution(database, dispatch, self.incarnation, executors, settings, self.flusher, onward)
         self.fused = Fused.of(dispatch, self.drive, self.execution, pools=role.pools, on=fused)
         self.recovery = Recovery(database, dispatch, settings, on_death=self.parts.permits.forget)
 
@@ -251,6 +253,7 @@ class Kernel:
         """
         self.check()
         self.incarnation.start()
+        self.flusher.start()
         settings, chosen = self.parts.settings, self.parts.settings.scheduling.policy
         with self.parts.database.transaction() as tx:
             scheduling.publish(tx, policy=chosen, parameters=configured(settings, chosen), slots=settings.llm.slots)
@@ -266,6 +269,7 @@ class Kernel:
         """Stop ticking and beating; what is still held is taken over at once."""
         self.recovery.stop()
         self.drive.live.close()
+        self.flusher.stop()
         self.incarnation.stop()
         self.parts.close()
 

@@ -109,7 +109,8 @@ _SETTLE_AND_TAKE = _settling(f"""
     SELECT {agents.DRIVEN}, {_FOLLOWS}, request.seq, settled.well AND settled.position = 0 AS alone,
            CASE WHEN CAST(:context AS bytea) IS NULL THEN settled.result
            ELSE settled.result || jsonb_build_object(
-               'message', CAST(:messages AS jsonb) -> -1, 'usage', settled.usage, 'core', settled.core) END AS answer
+               'message', CAST(:messages AS jsonb) -> -1, 'usage', settled.usage, 'core', settled.core) END AS answer,
+           CASE WHEN :lazy THEN set_config('synchronous_commit', 'off', true) END
     FROM settled, request LEFT JOIN driven ON true
     """)  # noqa: S608  # fragments of ours; values are bound
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import random
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from aios.access.gate import Gate, Parked, tell_denied
-from aios.db import approvals, recovery, settlement, syscalls
+from aios.db import approvals, recovery, syscalls
 from aios.db.settlement import Link, Settled
 from aios.dispatch import agent_bell, chain_bell
 from aios.errors import (
     AiosError,
     BrokerUnavailable,
-    DatabaseUnavailable,
     DeniedError,
     EngineOverloaded,
     FinalError,
@@ -30,6 +29,7 @@ from aios.kernel.retry import Again, decide
 from aios.kernel.words import Pool, SyscallState
 from aios.log import logger
 from aios.ready import Done
+from aios.worker.flusher import Unflushed
 from aios.worker.patience import patiently
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from aios.ready import Bell
     from aios.settings import Settings
     from aios.worker.drive import Drive
+    from aios.worker.flusher import Flusher
     from aios.worker.incarnation import Incarnation
 
 log = logger(__name__)
@@ -63,6 +64,7 @@ class Execution:
     incarnation: Incarnation
     executors: Mapping[str, Executor]
     settings: Settings
+    flusher: Flusher
     drive: Drive | None = None
 
     def run(self, syscall: UUID, *, pool: str, chained: bool = False, granted_at: float = 0.0) -> None:
@@ -78,9 +80,10 @@ class Execution:
             Ignored: there was nothing to do, or it did not end well: the chain stops here.
         """
         token = new_token()
-        with self.incarnation.holding(token), self._confirming(syscall, pool, granted_at) as confirmed:
+        with ExitStack() as claim, self._confirming(syscall, pool, granted_at) as confirmed:
+            claim.enter_context(self.incarnation.holding(token))
             call = patiently(lambda: self._claim(syscall, pool, token), what=f"{pool} {syscall}")
-            settled = self._execute(call, confirmed, chained=chained)
+            settled = self._execute(call, confirmed, claim, chained=chained)
         self._leave_if_stuck(call.pool)
         if settled is None or (chained and not settled.rest):
             raise Ignored
@@ -91,30 +94,47 @@ class Execution:
         Raises:
             Ignored: this process may no longer execute it.
         """
-        with self.incarnation.holding(call.token):
+        with ExitStack() as claim:
+            claim.enter_context(self.incarnation.holding(call.token))
             own = replace(call, valid=partial(self.incarnation.valid, call.token))
-            self._execute(own, lambda: True, granted=False)
+            self._execute(own, lambda: True, claim, granted=False)
 
     def _execute(
-        self, call: Claimed, confirmed: Callable[[], bool], *, granted: bool = True, chained: bool = False
+        self,
+        call: Claimed,
+        confirmed: Callable[[], bool],
+        claim: ExitStack,
+        *,
+        granted: bool = True,
+        chained: bool = False,
     ) -> Settled | None:
-        """Perform a claimed syscall, write down what came of it, and ring what follows."""
+        """Perform a claimed syscall, write down what came of it, and ring what follows.
+
+        A result without an effect does not wait for the disk: the flusher keeps the claim until it is there.
+        """
         self.incarnation.hold(call)
         begun = time.monotonic()
         outcome = self._perform(call, confirmed)
-        lazy = self.drive is None and isinstance(outcome, Outcome) and outcome.effect is None
+        lazy = isinstance(outcome, Outcome) and outcome.effect is None
         with self.incarnation.driving(call.agent_id):  # the agent may be claimed with its answer
             settled, after = self._end(call, outcome, lazy=lazy)
-            if not lazy:  # what is cached is right before anybody can go on
+            if lazy and settled is not None:
+                self.incarnation.settled(call.token)
+                again = partial(self._write_again, call, outcome, chained=chained)
+                self.flusher.later(Unflushed(claim.pop_all(), again, after))
+            else:  # what is cached is right before anybody can go on
                 after()
             done = [_done(call, outcome, time.monotonic() - begun)] if granted else []
             add = self._following(call, settled, chained=chained)
         if done or add:
             self.dispatch.ring(done=done, add=add)
-        if lazy:
-            self._flush(call, outcome, settled, chained=chained)
-            after()
         return settled
+
+    def _write_again(self, call: Claimed, outcome: Outcome | AiosError | Parked, *, chained: bool) -> None:
+        """What a crash of Postgres undid; the agent is left to whoever drives it."""
+        alone = replace(self, drive=None)
+        settled, _ = alone._end(call, outcome)  # noqa: SLF001  # it is another one of this class
+        self.dispatch.ring(add=alone._following(call, settled, chained=chained))  # noqa: SLF001  # as above
 
     def _leave_if_stuck(self, pool: str) -> None:
         """End a pool child in which a tool still runs past its time: no thread can be stopped, a process can."""
@@ -187,19 +207,6 @@ class Execution:
             after = outcome.after if settled is not None and isinstance(outcome, Outcome) else None
             return settled, after or _nothing
         return patiently(lambda: self._write(call, refused), what=what), _nothing
-
-    def _flush(
-        self, call: Claimed, outcome: Outcome | AiosError | Parked, settled: Settled | None, *, chained: bool
-    ) -> None:
-        """Wait for the disk while what follows is under way; what a crash of Postgres undid meanwhile is written again."""
-        if settled is None:
-            return
-        try:
-            with self.database.statement() as tx:
-                settlement.flush(tx)
-        except DatabaseUnavailable:
-            again, _ = self._end(call, outcome)
-            self.dispatch.ring(add=self._following(call, again, chained=chained))
 
     def _write(self, call: Claimed, outcome: Outcome | AiosError | Parked, *, lazy: bool = False) -> Settled | None:
         effect = isinstance(outcome, Outcome) and outcome.effect is not None

@@ -153,6 +153,12 @@ class Incarnation:
         with self._lock:
             self._tokens[call.token] = call
 
+    def settled(self, token: UUID) -> None:
+        """The result is written: only the claim is kept, should it have to be written again."""
+        with self._lock:
+            if token in self._tokens:
+                self._tokens[token] = None
+
     @contextmanager
     def driving(self, agent: UUID) -> Iterator[None]:
         """Claim and drive one agent inside."""

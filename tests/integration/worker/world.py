@@ -24,6 +24,7 @@ from aios.sdk.client import Client
 from aios.settings import AccessSettings, RetrySettings, Settings, WorkerSettings
 from aios.worker.drive import Drive
 from aios.worker.execute import Execution
+from aios.worker.flusher import Flusher
 from aios.worker.fused import Fused
 from aios.worker.incarnation import Incarnation, Role
 from aios.worker.recovery import Recovery
@@ -113,8 +114,9 @@ class World:
             self.database, self.dispatch, self.incarnation, self.programs, self.tools, watchdog, self.settings
         )
         onward = self.drive if self.on else None
+        self.flusher = Flusher(self.database)
         self.execution = Execution(
-            self.database, self.dispatch, self.incarnation, self.executors, self.settings, onward
+            self.database, self.dispatch, self.incarnation, self.executors, self.settings, self.flusher, onward
         )
         self.fused = Fused.of(self.dispatch, self.drive, self.execution, pools=self.executors, on=self.on)
         self.recovery.tick()
@@ -142,6 +144,7 @@ class World:
                     else partial(self.execution.run, UUID(member), pool=pool, chained=chained)
                 )
                 self.fused.run(work)
+                self.flusher.flush()
         except Ignored:
             pass
         except Crash:
