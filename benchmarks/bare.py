@@ -1,10 +1,12 @@
 """Bare Celery: the yardstick. Tasks that do nothing but publish the next one, on the same servers and pools as ours.
 
-Priorities as ours, everything else as Celery ships it.
+Priorities as ours, everything else as Celery ships it. As `lean` it also keeps no copy of a delivered message in Redis, as this
+kernel has it (ADR 0007); here that loses the messages of a worker that dies.
 """
 
 from __future__ import annotations
 
+import os
 import time
 
 import redis
@@ -14,9 +16,10 @@ from aios import settings
 from aios.dispatch import BROKER_OPTIONS
 
 _URL = settings.load().redis_url
+_NAME = os.environ.get("AIOS_BARE", "bare")  # or lean: of its queues, too
 app = Celery("bare", broker=_URL)
 app.conf.update(
-    broker_transport_options=BROKER_OPTIONS,
+    broker_transport_options={**BROKER_OPTIONS, "ack_emulation": _NAME != "lean"},
     task_ignore_result=True,
     worker_prefetch_multiplier=1,
     accept_content=["json"],
@@ -31,7 +34,7 @@ def hop(run: str, left: int) -> None:
         assert _done is not None
         _done.lpush(f"bare:{run}", time.time())
         return
-    hop.apply_async((run, left - 1), queue="bare-b" if left % 2 else "bare-a", priority=5, retry=False)
+    hop.apply_async((run, left - 1), queue=f"{_NAME}-{'b' if left % 2 else 'a'}", priority=5, retry=False)
 
 
 @app.task(name="bare.call")
@@ -40,7 +43,7 @@ def call(run: str, number: int, engine_seconds: float, asked: float) -> None:
     begun = time.time()
     time.sleep(engine_seconds)
     slept = time.time() - begun
-    called.apply_async((run, number, asked + slept), queue="bare-a", priority=5, retry=False)
+    called.apply_async((run, number, asked + slept), queue=f"{_NAME}-a", priority=5, retry=False)
 
 
 @app.task(name="bare.called")

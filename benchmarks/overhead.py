@@ -1,7 +1,8 @@
 """What a durable LLM syscall costs beside a bare Celery hop, on the same servers, in the same run.
 
 The engine answers at once, so all that is measured is the kernel's own: `idle` is one request after the other of a single
-agent, in turns with single hops; throughput is many agents at once; CPU is that of all processes, Postgres, Valkey, engine
+agent, in turns with single hops; `bare` is Celery as it ships, `lean` one that keeps no copy of a delivered message, as this
+kernel has it; throughput is many agents at once; CPU is that of all processes, Postgres, Valkey, engine
 and client included.
 """
 
@@ -73,16 +74,17 @@ def measure(folder: Path, plan: Plan, console: Console, *, profile: str = "pools
     """All figures of one run."""
     engine = ("--zero-latency", "--slots", "64", "--context", "400000")
     with Fleet(folder, slots=LLM_THREADS, engine=engine, profile=profile) as fleet:
-        bare = _Bare(fleet)
+        rivals = _Bare(fleet, "bare"), _Bare(fleet, "lean")
         with console.status("bare Celery"):
-            found = _bare_load(fleet, bare, plan)
+            found = {key: value for rival in rivals for key, value in _bare_load(fleet, rival, plan).items()}
         fleet.worker("llm", queues="llm", concurrency=LLM_THREADS)
         with console.status("a talk of 100 turns"):
             found |= _talk(fleet, 100)
         fleet.worker("agent", queues="agent", concurrency=AGENT_THREADS)
         with console.status("idle"):
-            found |= _idle(fleet, bare, plan)
-        bare.close(fleet)
+            found |= _idle(fleet, rivals, plan)
+        for rival in rivals:
+            rival.close(fleet)
         _run(fleet, 32, 5)  # connections plan their statements on the first uses
         for agents in plan.agents:
             with console.status(f"{agents} agents"):
@@ -94,24 +96,24 @@ def measure(folder: Path, plan: Plan, console: Console, *, profile: str = "pools
 
 
 class _Bare:
-    """Tasks that do nothing but publish the next one, in pools of the same size."""
+    """Tasks that do nothing but publish the next one, in pools of the same size: `bare` as Celery ships, or `lean`."""
 
-    WORKERS = ("bare-a", AGENT_THREADS), ("bare-b", LLM_THREADS)
-
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, name: str) -> None:
+        self.name = name
         self._redis = redis.Redis.from_url(fleet.settings.redis_url, socket_timeout=300)
         self._app = Celery("bench", broker=fleet.settings.redis_url, set_as_current=False)
         self._app.conf.update(broker_transport_options=BROKER_OPTIONS, task_ignore_result=True)
         self._runs = itertools.count()
-        for name, threads in self.WORKERS:
-            fleet.worker(name, queues=name, concurrency=threads, app="benchmarks.bare")
+        self._workers = {f"{name}-a": AGENT_THREADS, f"{name}-b": LLM_THREADS}
+        for queue, threads in self._workers.items():
+            fleet.worker(queue, queues=queue, concurrency=threads, app="benchmarks.bare", more={"AIOS_BARE": name})
         self.run(chains=4, hops=20)
 
     def run(self, *, chains: int, hops: int) -> float:
         """Seconds that chains of hops take, at the same time."""
-        started, name = time.time(), f"run{next(self._runs)}"
+        started, name = time.time(), f"{self.name}{next(self._runs)}"
         for _ in range(chains):
-            self._app.send_task("bare.hop", (name, hops), queue="bare-a", priority=5)
+            self._app.send_task("bare.hop", (name, hops), queue=f"{self.name}-a", priority=5)
         for _ in range(chains):
             if self._redis.blpop([f"bare:{name}"], timeout=240) is None:
                 raise SystemExit("bare Celery lost a message")
@@ -120,7 +122,7 @@ class _Bare:
     def close(self, fleet: Fleet) -> None:
         """Stop its workers."""
         self._app.close()
-        fleet.stop(*(name for name, _ in self.WORKERS))
+        fleet.stop(*self._workers)
 
 
 def _bare_load(fleet: Fleet, bare: _Bare, plan: Plan) -> dict[str, object]:
@@ -128,22 +130,23 @@ def _bare_load(fleet: Fleet, bare: _Bare, plan: Plan) -> dict[str, object]:
     seconds = bare.run(chains=32, hops=hops)
     spent = _spent(before, fleet.cpu_seconds())
     return {
-        "bare_celery_hops_per_second": round(32 * hops / seconds, 1),
-        "bare_cpu_ms_per_hop": round(1000 * sum(spent.values()) / (32 * hops), 2),
+        f"{bare.name}_celery_hops_per_second": round(32 * hops / seconds, 1),
+        f"{bare.name}_cpu_ms_per_hop": round(1000 * sum(spent.values()) / (32 * hops), 2),
     }
 
 
-def _idle(fleet: Fleet, bare: _Bare, plan: Plan) -> dict[str, object]:
+def _idle(fleet: Fleet, rivals: Sequence[_Bare], plan: Plan) -> dict[str, object]:
     """Single hops and single requests in turns: a machine that is slower from one second to the next is so for both."""
     _run(fleet, 1, 20)
-    hops: list[float] = []
+    hops: dict[str, list[float]] = {rival.name: [] for rival in rivals}
     took: list[float] = []
     for _ in range(plan.idle // IDLE_ROUND):
-        hops.append(1000 * bare.run(chains=1, hops=IDLE_ROUND) / IDLE_ROUND)
+        for rival in rivals:
+            hops[rival.name].append(1000 * rival.run(chains=1, hops=IDLE_ROUND) / IDLE_ROUND)
         asked = [row["created_at"] for row in fleet.client.journal(_run(fleet, 1, IDLE_ROUND + 1)[0])]
         took += [(after - before).total_seconds() * 1000 for before, after in pairwise(asked)]
     return {
-        "bare_hop_p50_ms": round(statistics.median(hops), 2),
+        **{f"{name}_hop_p50_ms": round(statistics.median(times), 2) for name, times in hops.items()},
         "idle_p50_ms": _quantile(took, 0.5),
         "idle_p99_ms": _quantile(took, 0.99),
     }
@@ -212,10 +215,11 @@ def show(found: dict[str, object]) -> None:
     table = Table("what", "figure", title="Overhead of a durable LLM syscall")
     for name, value in found.items():
         table.add_row(name.replace("_", " "), json.dumps(value) if isinstance(value, dict) else str(value))
-    hop, request = found["bare_hop_p50_ms"], found["idle_p50_ms"]
-    assert isinstance(hop, float)
-    assert isinstance(request, float)
-    table.add_row("idle request / bare hop", f"{request / hop:.1f}")
+    for rival in ("bare", "lean"):
+        hop, request = found[f"{rival}_hop_p50_ms"], found["idle_p50_ms"]
+        assert isinstance(hop, float)
+        assert isinstance(request, float)
+        table.add_row(f"idle request / {rival} hop", f"{request / hop:.1f}")
     Console().print(table)
 
 
