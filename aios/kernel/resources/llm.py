@@ -36,6 +36,7 @@ class LLM:
         """
         self._memory = memory or AutoMemory(recall=None, remember=None)
         self._context = strategy_of(context)
+        self._checked: list[JsonObject] = []
 
     def chat(
         self,
@@ -71,7 +72,7 @@ class LLM:
         """
         wanted = {"model": model, "fallbacks": list(fallbacks), "quality": _checked_quality(quality)}
         args = _llm_args(sampling, options, **wanted, tools=list(tools), schema=schema)
-        conversation = check_messages(messages)
+        conversation = self._conversation(messages)
         args |= self._remembered(conversation, recall, remember, model=model)
         position = 1 if "recall" in args else 0
         request = Request("llm", "chat", args, messages=conversation, decode=lambda results: reply(results[position]))
@@ -116,6 +117,16 @@ class LLM:
         """Continue a text as it stands, without the model's chat template."""
         args = _llm_args(None, options, model=model, tools=[], schema=schema)
         return Request("llm", "complete", {**args, "prompt": prompt}, decode=lambda results: reply(results[-1]))
+
+    def _conversation(self, messages: str | Sequence[JsonObject]) -> list[JsonObject]:
+        """The messages, each looked at once: a program asks with the same growing list again and again."""
+        known = len(self._checked)
+        if known and isinstance(messages, list) and messages[:known] == self._checked:
+            new = messages[known:]
+            self._checked = [*messages[:known], *(check_messages(new) if new else ())]
+        else:
+            self._checked = check_messages(messages)
+        return list(self._checked)
 
     def _remembered(
         self,
