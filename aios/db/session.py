@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import threading
+import time
 from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,7 @@ class Database:
                     json_serializer=compact,
                 )
                 self._life = _Life()
+                event.listen(self._engine, "connect", _note_birth)
                 event.listen(self._engine, "checkin", self._life.take_back)
                 event.listen(self._engine, "checkout", _refuse_dead)
             return self._engine
@@ -213,6 +215,15 @@ class _Life:
         record.info["used"] = True
         if self._over and connection is not None:
             connection.close()
+
+
+def born(tx: Transaction) -> float:
+    """When a connection was opened, by this process' monotonic clock: while it lives its server has not died since."""
+    return float(tx.info["born"])
+
+
+def _note_birth(_connection: psycopg.Connection[object], record: ConnectionPoolEntry) -> None:
+    record.info["born"] = time.monotonic()
 
 
 def _refuse_dead(connection: psycopg.Connection[object], record: ConnectionPoolEntry, _proxy: object) -> None:

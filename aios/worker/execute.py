@@ -116,12 +116,13 @@ class Execution:
         begun = time.monotonic()
         outcome = self._perform(call, confirmed)
         lazy = isinstance(outcome, Outcome) and outcome.effect is None
+        since = time.monotonic()
         with self.incarnation.driving(call.agent_id):  # the agent may be claimed with its answer
             settled, after = self._end(call, outcome, lazy=lazy)
             if lazy and settled is not None:
                 self.incarnation.settled(call.token)
                 again = partial(self._write_again, call, outcome, chained=chained)
-                self.flusher.later(Unflushed(claim.pop_all(), again, after))
+                self.flusher.later(Unflushed(since, claim.pop_all(), again, after))
             else:  # what is cached is right before anybody can go on
                 after()
             done = [_done(call, outcome, time.monotonic() - begun)] if granted else []

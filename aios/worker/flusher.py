@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from aios.db import settlement
+from aios.db.session import born
 from aios.errors import AiosError
 from aios.log import logger
 
@@ -28,11 +29,13 @@ class Unflushed(NamedTuple):
     """A result that is committed, but perhaps not on the disk.
 
     Attributes:
+        since: when it was about to be written, by the monotonic clock.
         claim: is closed once nobody has to write it again.
         again: writes it again.
         after: what waits for the disk.
     """
 
+    since: float
     claim: ExitStack
     again: Callable[[], None]
     after: Callable[[], None]
@@ -71,13 +74,14 @@ class Flusher:
             self._some.clear()
         if not waiting:
             return
-        flushed = self._flushed()
-        if last and not flushed:
-            return
+        proved = self._flushed()
         for result in waiting:
+            safe = proved is not None and proved < result.since
+            if last and not safe:
+                continue
             with result.claim:
                 try:
-                    if not flushed:
+                    if not safe:
                         result.again()
                     result.after()
                 except Exception:
@@ -89,18 +93,20 @@ class Flusher:
         self._some.set()
         if self._thread.is_alive():
             self._thread.join()
-        self.flush(last=True)
+        self.flush(last=True)  # of who never started
 
-    def _flushed(self) -> bool:
+    def _flushed(self) -> float | None:
+        """Flush: what was written after this instant is on the disk. A server that was started since has lost what is older."""
         try:
             with self._database.statement() as tx:
                 settlement.flush(tx)
+                return born(tx)
         except AiosError as error:
             log.warning("results wait for the disk: %s", error)
-            return False
-        return True
+            return None
 
     def _flush_on(self) -> None:
-        while self._some.wait() and not self._stopped:
-            time.sleep(_GATHER_SECONDS)
-            self.flush()
+        while not self._stopped:
+            self._some.wait()
+            time.sleep(0 if self._stopped else _GATHER_SECONDS)
+            self.flush(last=self._stopped)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from sqlalchemy import text
 
@@ -82,6 +84,47 @@ def test_a_result_that_postgres_lost_is_written_again_and_not_made_again(world, 
     world.run()
     assert len(crashes) == 2
     assert world.client.result(agent, timeout=5).value == [0, 1, 2] == CALLS
+
+
+def test_a_flush_by_a_server_that_was_started_since_proves_nothing(world, monkeypatch):
+    agent = world.client.submit("adding", 3)
+    flush, crashes = world.flusher.flush, []
+
+    def restarted():
+        if world.flusher._waiting and len(crashes) < 2:
+            crashes.append(1)
+            with world.database.transaction() as tx:
+                undo(tx, agent)
+            world.database.close()
+        flush()
+
+    monkeypatch.setattr(world.flusher, "flush", restarted)
+    world.run()
+    assert world.client.result(agent, timeout=5).value == [0, 1, 2] == CALLS
+
+
+def test_what_follows_a_result_waits_for_no_disk_and_its_claim_is_kept_until_it_is_there(world):
+    agent = world.client.submit("adding", 1)
+    world.flusher.flush = lambda: None
+    world.run()
+    assert world.client.result(agent, timeout=5).value == [0]
+    world.incarnation.beat()
+    assert (len(world.incarnation._tokens), world.incarnation.held()) == (1, [])
+    type(world.flusher).flush(world.flusher)
+    assert world.incarnation._tokens == {}
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+def test_a_flusher_that_is_stopped_flushes_what_is_left(world, seconds):
+    agent = world.client.submit("adding", 3)
+    world.flusher.flush = lambda: None
+    world.run()
+    del world.flusher.flush
+    world.flusher.start()
+    time.sleep(seconds)
+    world.flusher.stop()
+    assert world.incarnation._tokens == {}
+    assert world.client.result(agent, timeout=5).value == [0, 1, 2]
 
 
 def test_a_flush_takes_along_what_was_committed_without_one(world):
