@@ -15,9 +15,10 @@ EXAMPLES = Path(__file__).with_name("prompt.txt").read_text()
 
 
 @program(tools=["calculator", "clock", "text"])
-async def react(agent: Agent, task: str) -> str:
+async def react(agent: Agent, task: object) -> str:
     """Answer a question in steps of thought, tool and observation."""
-    notes = f"{EXAMPLES}\nQuestion: {' '.join(task.split())}\n"
+    question = task if isinstance(task, str) else json.dumps(task)
+    notes = f"{EXAMPLES}\nQuestion: {' '.join(question.split())}\n"
     for _ in range(ROUNDS):
         reply = await agent.llm.complete(f"{notes}Step:", schema=STEP, max_tokens=400)
         try:

@@ -62,6 +62,8 @@ def ls(
         )
         for one in found
     ]
+    if not found:
+        screen.say(f"nothing is at {path}")
     show(found, columns, rows, as_json=as_json)
 
 

@@ -142,5 +142,9 @@ def _chosen_agents(
 
 
 def _print(ids: Iterable[str]) -> None:
+    none = True
     for id_ in ids:
+        none = False
         print(id_)
+    if none:
+        screen.say("it concerned no agent")

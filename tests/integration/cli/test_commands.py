@@ -80,6 +80,12 @@ def test_what_is_submitted_is_listed_shown_and_killed(aios) -> None:
     assert aios("ps", "--state", "queued", "--json").json == []
 
 
+@pytest.mark.parametrize("verb", ["kill", "pause", "resume"])
+def test_whoever_steers_a_tenant_without_agents_is_told(aios, verb) -> None:
+    found = aios(verb, "--tenant", "nobody")
+    assert (found.code, found.out, found.err) == (0, "", "it concerned no agent\n")
+
+
 def test_the_same_key_starts_one_agent(aios) -> None:
     assert aios("submit", "echo", "x", "--key", "k").out == aios("submit", "echo", "x", "--key", "k").out
     assert len(aios("ps", "--json").json) == 1

@@ -80,6 +80,7 @@ def test_files_are_listed_moved_copied_and_removed(fs):
     fs("mv", "x/2.txt", "y/3.txt")
     fs("mkdir", "z")
     assert fs("ls").out.splitlines()[1].startswith("/shared/")
+    assert (fs("ls", "/shared/none").code, fs("ls", "/shared/none").err) == (0, "nothing is at /shared/none\n")
     listed = {one["path"] for one in fs("ls", "/shared", "--json").json}
     assert listed == {"/shared/x", "/shared/y", "/shared/z"}
     assert [one["path"] for one in fs("ls", "**/*.txt", "--json").json] == ["/shared/x/1.txt", "/shared/y/3.txt"]
