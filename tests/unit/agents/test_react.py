@@ -62,4 +62,4 @@ def test_the_examples_fit_the_schema_and_think_before_they_act(shipped):
 def test_a_task_that_is_no_text_is_asked_as_json(shipped):
     played = play(shipped["react"], {"add": [1, 2]}, llm=step("answer", text="3"))
     assert played.result == "3"
-    assert 'Question: {"add": [1, 2]}\n' in played.asked[0]
+    assert 'Question: {"add": [1, 2]}\n' in played.asked[0].text
