@@ -122,11 +122,12 @@ class LLM:
         """The messages, each looked at once: a program asks with the same growing list again and again."""
         known = len(self._checked)
         if known and isinstance(messages, list) and messages[:known] == self._checked:
-            new = messages[known:]
-            self._checked = [*messages[:known], *(check_messages(new) if new else ())]
+            if new := messages[known:]:
+                check_messages(new)
+            self._checked = list(messages)
         else:
             self._checked = check_messages(messages)
-        return list(self._checked)
+        return self._checked
 
     def _remembered(
         self,
