@@ -103,7 +103,9 @@ class Flusher:
                 return born(tx)
         except AiosError as error:
             log.warning("results wait for the disk: %s", error)
-            return None
+        except Exception:  # the results of all threads hang on this one, and nobody would start another
+            log.exception("the flush raised; the results are written again")
+        return None
 
     def _flush_on(self) -> None:
         while not self._stopped:

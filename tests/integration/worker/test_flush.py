@@ -127,6 +127,23 @@ def test_a_flusher_that_is_stopped_flushes_what_is_left(world, seconds):
     assert world.client.result(agent, timeout=5).value == [0, 1, 2]
 
 
+def test_a_flush_that_raises_whatever_it_may_loses_no_result_and_flushing_goes_on(world, monkeypatch):
+    agent = world.client.submit("adding", 2)
+    flush, raised = settlement.flush, []
+
+    def broken(tx):
+        if not raised:
+            raised.append(tx)
+            undo(tx, agent)
+            raise RuntimeError("nobody thought of this")
+        flush(tx)
+
+    monkeypatch.setattr(settlement, "flush", broken)
+    world.run()
+    assert world.client.result(agent, timeout=5).value == [0, 1] == CALLS
+    assert (len(raised), world.incarnation._tokens) == (1, {})
+
+
 def test_a_flush_takes_along_what_was_committed_without_one(world):
     world.client.submit("adding", 1)
     with world.database.transaction(durable=False) as tx:
