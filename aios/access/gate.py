@@ -54,7 +54,7 @@ class Passed:
                 _compare_version(tx, approval)
             return result
 
-        return replace(outcome, effect=approved)
+        return replace(outcome, effect=approved, clauses=None)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 
 from aios.db.contexts import ANSWER
 from aios.db.hot import Hot
-from aios.db.tables import agents
 from aios.errors import AgentEnded, NotFound, QueueFull
 from aios.kernel.policy import Payer
 
@@ -207,42 +206,58 @@ _WANTED = text(
     """
 )
 
-_ROOM = text(
+_SUBMIT = Hot(
+    text(
+        """
+    WITH asked AS (
+        SELECT (SELECT id FROM agents WHERE idempotency_key = CAST(:idempotency_key AS text)) AS known,
+               CAST(:limit AS bigint) > (
+                   SELECT count(*) FROM (
+                       SELECT 1 FROM agents WHERE runnable AND driver IS NULL LIMIT CAST(:limit AS bigint)) AS waiting
+               ) AS room,
+               NOT EXISTS (SELECT FROM programs) OR EXISTS (SELECT FROM programs WHERE name = :program AND error IS NULL)
+                   AS loaded,
+               EXISTS (SELECT FROM holds WHERE kind = 'tenant' AND name = :tenant
+                       OR kind = 'group' AND name = ANY (CAST(:groups AS text[]))) AS held
+    ), made AS (
+        INSERT INTO agents (id, root_id, program, task, state, priority, tenant, owner, groups, budgets, idempotency_key)
+        SELECT :id, :root_id, :program, :task, CASE WHEN held THEN 'paused' ELSE :state END, :priority, :tenant, :owner,
+               CAST(:groups AS text[]), :budgets, :idempotency_key
+        FROM asked WHERE known IS NULL AND room AND (loaded OR :anyway)
+        ON CONFLICT DO NOTHING RETURNING id
+    )
+    SELECT COALESCE(known, made.id) AS id, room, loaded OR :anyway AS welcome FROM asked LEFT JOIN made ON true
     """
-    SELECT (SELECT id FROM agents WHERE idempotency_key = CAST(:key AS text)) AS known,
-           (SELECT count(*) FROM (SELECT 1 FROM agents WHERE runnable AND driver IS NULL LIMIT :limit) waiting) AS queued,
-           EXISTS (SELECT FROM holds WHERE kind = 'tenant' AND name = :tenant
-                   OR kind = 'group' AND name = ANY (CAST(:groups AS text[]))) AS held
-    """
+    ).bindparams(
+        bindparam("task", type_=JSONB(none_as_null=False)), bindparam("budgets", type_=JSONB(none_as_null=False))
+    )
 )
 
 
-def submit(tx: Transaction, row: JsonObject, *, limit: int | None = None) -> UUID:
+def submit(tx: Transaction, row: JsonObject, *, limit: int, anyway: bool = False) -> UUID | None:
     """Put an agent in the process table; gives its id, or that of the agent with the same idempotency key.
 
     While its tenant or one of its groups is paused, it is, too.
 
     Args:
         tx: the transaction to do it in.
-        row: its columns.
-        limit: agents that may wait to be started; None for no bound (children).
+        row: its columns (`agent_row`).
+        limit: agents that may wait to be started.
+        anyway: even if no worker has loaded its program; else None, and there is no agent.
 
     Raises:
         QueueFull: that many already wait.
     """
-    key, groups = row.get("idempotency_key"), list(row.get("groups") or ())
-    asked = {"key": key, "limit": limit or 0, "tenant": row.get("tenant", "default"), "groups": groups}
-    room = tx.execute(_ROOM, asked).one()
-    if room.known is not None:
-        return UUID(str(room.known))
-    if limit is not None and room.queued >= limit:
-        raise QueueFull(limit)
-    if room.held:
-        row = row | {"state": "paused"}
-    made = tx.execute(insert(agents).values(row).on_conflict_do_nothing().returning(agents.c.id)).scalar()
-    if made is not None:
-        return UUID(str(made))
-    return UUID(str(tx.execute(text("SELECT id FROM agents WHERE idempotency_key = :key"), {"key": key}).scalar_one()))
+    while True:
+        told = _SUBMIT.first(tx, {**row, "limit": limit, "anyway": anyway})
+        assert told is not None
+        if told["id"] is not None:
+            return UUID(str(told["id"]))
+        if not told["welcome"]:
+            return None
+        if not told["room"]:
+            raise QueueFull(limit)
+        # somebody came first with the same key: it is known now
 
 
 def claim(tx: Transaction, agent: UUID, *, taker: Taker, awaits: str = "") -> Taken | None:
@@ -326,6 +341,11 @@ def owning(agent: UUID | None) -> Iterator[None]:
         if getattr(error.orig, "sqlstate", None) != _FOREIGN_KEY:
             raise
         raise NotFound("agent", str(agent)) from error
+
+
+def lock(tx: Transaction, agent: UUID) -> None:
+    """Keep everybody else from writing an agent's row before this transaction ends."""
+    tx.execute(text("SELECT 1 FROM agents WHERE id = :id FOR NO KEY UPDATE"), {"id": agent})
 
 
 def root_of(tx: Transaction, agent: UUID) -> UUID | None:

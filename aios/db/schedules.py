@@ -121,7 +121,8 @@ def fire(
     values = {"schedule": schedule.id, "tick_at": tick_at, "agent": row["id"]}
     if tx.execute(_RUN, values).first() is None:
         return None
-    agent = agents.submit(tx, row, limit=limits.queued_agents)
+    agent = agents.submit(tx, row, limit=limits.queued_agents, anyway=True)
+    assert agent is not None
     if error is not None:
         agents.fail(tx, agent, error=error)
     return agent

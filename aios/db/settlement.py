@@ -5,6 +5,7 @@ Each function is one statement. The agent's row is locked first, and everything 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -22,17 +23,18 @@ if TYPE_CHECKING:
     from aios.db.agents import Taker
     from aios.db.session import Transaction
     from aios.errors import AiosError
+    from aios.kernel.ports import Clauses
     from aios.kernel.values import Json, JsonObject
     from aios.kernel.words import SyscallState
 
 _SETTLED = """
     WITH agent AS (
         SELECT id{free} FROM agents WHERE id = :agent_id FOR NO KEY UPDATE
-    ), settled AS (
+    ), {clauses} settled AS (
         UPDATE syscalls s
-        SET state = :state, result = :result, error = :error, usage = :usage, core = :core, context = :context,
+        SET state = :state, result = {result}, error = :error, usage = :usage, core = :core, context = :context,
             finished_at = clock_timestamp()
-        FROM agent
+        FROM {source}
         WHERE s.id = :id AND s.state = :expected AND (CAST(:token AS uuid) IS NULL OR s.claim_token = :token)
         RETURNING s.request_id, s.position, s.state = 'done' AS well, s.result, s.usage, s.core
     ), reply AS (
@@ -67,19 +69,16 @@ _FOLLOWS = """
 """
 
 
-def _settling(statement: str) -> Hot:
-    return Hot(
-        text(statement).bindparams(
-            bindparam("result", type_=JSONB(none_as_null=False)),
-            bindparam("error", type_=JSONB(none_as_null=True)),
-            bindparam("usage", type_=JSONB(none_as_null=True)),
-            bindparam("messages", type_=JSONB(none_as_null=True)),
-        )
-    )
+# What the clauses of an effect hang on: the syscall, if it is still claimed, and locked as it is.
+_MINE = """
+    mine AS (
+        SELECT s.id FROM agent, syscalls s
+        WHERE s.id = :id AND s.state = :expected AND s.claim_token = :token FOR NO KEY UPDATE OF s
+    ), {clauses},
+"""
 
-
-_SETTLE = _settling(f"""
-    {_SETTLED.format(free="")}, woken AS (
+_SETTLE = f"""
+    {_SETTLED}, woken AS (
         UPDATE agents a
         SET wakes = a.wakes + (request.pending = 0)::int, runnable = a.runnable OR request.pending = 0,
             tokens = a.tokens + :tokens,
@@ -87,12 +86,13 @@ _SETTLE = _settling(f"""
         FROM request WHERE a.id = :agent_id AND (request.pending = 0 OR :tokens > 0)
         RETURNING 1
     )
-    SELECT {_FOLLOWS}, CASE WHEN :lazy THEN set_config('synchronous_commit', 'off', true) END FROM request, settled
-    """)  # noqa: S608  # fragments of ours; values are bound
+    SELECT {_FOLLOWS}, {{effected}} CASE WHEN :lazy THEN set_config('synchronous_commit', 'off', true) END
+    FROM request, settled
+    """  # noqa: S608  # fragments of ours; values are bound
 
 # The same, and the agent that this wakes is claimed for a drive here and now (`agents.claim` in this very statement).
-_SETTLE_AND_TAKE = _settling(f"""
-    {_SETTLED.format(free=f", {agents.FREE} AS free")}, wake AS (
+_SETTLE_AND_TAKE = f"""
+    {_SETTLED}, wake AS (
         SELECT (pending = 0)::int AS up, (pending = 0 AND free)::int AS taken FROM request, agent
     ), woken AS (
         UPDATE agents a
@@ -106,13 +106,28 @@ _SETTLE_AND_TAKE = _settling(f"""
     ), driven AS (
         SELECT * FROM woken WHERE taken = 1
     )
-    SELECT {agents.DRIVEN}, {_FOLLOWS}, request.seq, settled.well AND settled.position = 0 AS alone,
+    SELECT {agents.DRIVEN}, {_FOLLOWS}, {{effected}} request.seq, settled.well AND settled.position = 0 AS alone,
            CASE WHEN CAST(:context AS bytea) IS NULL THEN settled.result
            ELSE settled.result || jsonb_build_object(
                'message', CAST(:messages AS jsonb) -> -1, 'usage', settled.usage, 'core', settled.core) END AS answer,
            CASE WHEN :lazy THEN set_config('synchronous_commit', 'off', true) END
     FROM settled, request LEFT JOIN driven ON true
-    """)  # noqa: S608  # fragments of ours; values are bound
+    """  # noqa: S608  # fragments of ours; values are bound
+
+
+@cache
+def _settling(clauses: str | None, *, take: bool) -> Hot:
+    """The statement, with an effect's clauses in it or without."""
+    sql = (_SETTLE_AND_TAKE if take else _SETTLE).format(
+        free=f", {agents.FREE} AS free" if take else "",
+        clauses=_MINE.format(clauses=clauses) if clauses else "",
+        source="agent, effect" if clauses else "agent",
+        result="effect.result" if clauses else ":result",
+        effected="settled.result AS effected," if clauses else "",
+    )
+    jsons = {"result": False, "error": True, "usage": True, "messages": True}
+    binds = [bindparam(name, type_=JSONB(none_as_null=null)) for name, null in jsons.items() if f":{name}" in sql]
+    return Hot(text(sql).bindparams(*binds))
 
 
 _FLUSH = Hot(text("SELECT pg_logical_emit_message(true, 'aios', '')"))
@@ -166,6 +181,7 @@ def settle(
     tokens: int = 0,
     taker: Taker | None = None,
     lazy: bool = False,
+    clauses: Clauses | None = None,
 ) -> Settled | None:
     """End a syscall in a state; None when it is not as expected (`expected`, `token`) and nothing may be written.
 
@@ -185,6 +201,7 @@ def settle(
         tokens: llm: what its agent is charged.
         taker: who drives the agent that this wakes; None: whoever claims it.
         lazy: the disk is not waited for: who asks for that calls `flush`, and settles again should that fail.
+        clauses: give the result; None as well when they did nothing.
     """
     values = {
         "id": id,
@@ -202,9 +219,12 @@ def settle(
         "tokens": tokens,
         "lazy": lazy,
     }
-    row = _SETTLE.first(tx, values) if taker is None else _SETTLE_AND_TAKE.first(tx, values | taker._asdict())
+    more = {**(taker._asdict() if taker else {}), **(clauses.values if clauses else {})}
+    row = _settling(clauses and clauses.sql, take=taker is not None).first(tx, values | more)
     if row is None:
         return None
+    if clauses is not None:
+        clauses.done(row["effected"])
     rest = tuple(Link(pool, op, UUID(link), *more) for pool, op, link, *more in row["rest"] or [])
     taken = None if taker is None or row["epoch"] is None else _taken(row, taker, values)
     return Settled(row["pending"] == 0, rest, taken=taken)

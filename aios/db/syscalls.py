@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from aios.db import contexts
+from aios.db import agents, contexts
 from aios.db.hot import Hot
 from aios.db.settlement import Settled, settle
-from aios.kernel.ports import Claimed, Outcome
+from aios.kernel.ports import Claimed, Clauses, Outcome
 from aios.kernel.words import SyscallState
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def complete(
         taker: who drives the agent that this wakes; None: whoever claims it.
         lazy: as in `settle`.
     """
+    if outcome.clauses is not None:
+        agents.lock(tx, call.agent_id)  # before its effect, as the clauses do
     result = outcome.effect(tx) if outcome.effect else outcome.result
     usage: JsonObject | None = outcome.usage.__dict__ if outcome.usage else None
     return settle(
@@ -130,6 +133,25 @@ def complete(
         taker=taker,
         lazy=lazy,
     )
+
+
+def complete_at_once(tx: Transaction, call: Claimed, clauses: Clauses, *, taker: Taker | None = None) -> Settled | None:
+    """Do what a claimed syscall asks for and record its result, in one statement.
+
+    None when nothing was written: the claim is no longer ours, or the effect takes another course than the usual one.
+    """
+    try:
+        return settle(
+            tx,
+            id=call.id,
+            agent_id=call.agent_id,
+            token=call.token,
+            state=SyscallState.DONE,
+            taker=taker,
+            clauses=clauses,
+        )
+    except psycopg.IntegrityError:  # something that the clauses took for granted has gone meanwhile
+        return None
 
 
 def fail(

@@ -9,13 +9,16 @@ from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from aios.db.agents import owning
+from aios.kernel.ports import Clauses
 from aios.memory.namespace import owner_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from typing import Any
 
     from aios.db.session import Transaction
+    from aios.kernel.values import Json
 
 _COLUMNS = "name, value, bytes, capacity, pinned, version, updated_at"
 
@@ -35,6 +38,20 @@ _STORE = text(
     WHERE namespace = :namespace AND name = :name RETURNING version
     """
 )
+
+# The usual write: nothing about the block keeps it from being written, and the namespace is far from full.
+_WRITE = """
+    effect AS (
+        INSERT INTO memory_blocks AS b (namespace, name, agent_id, value, bytes)
+        SELECT :namespace, :name, CAST(:owner AS uuid), :value, :bytes FROM mine
+        WHERE EXISTS (SELECT 1 FROM memory_blocks WHERE namespace = :namespace AND name = :name)
+           OR (SELECT count(*) FROM (SELECT 1 FROM memory_blocks WHERE namespace = :namespace LIMIT :room) AS few) < :room
+        ON CONFLICT (namespace, name) DO UPDATE
+        SET value = excluded.value, bytes = excluded.bytes, version = b.version + 1, updated_at = clock_timestamp()
+        WHERE NOT b.pinned AND (b.capacity IS NULL OR b.capacity >= excluded.bytes)
+        RETURNING jsonb_build_object('version', b.version) AS result
+    )
+"""
 
 # What the asker holds a copy of at this very version need not be sent again.
 _READ = text(
@@ -140,6 +157,27 @@ def store(
         "step": 0 if new else 1,
     }
     return int(tx.execute(_STORE, values).scalar_one())
+
+
+def writing(namespace: str, name: str, value: str, *, room: int, done: Callable[[Json], None]) -> Clauses:
+    """Write a block as part of another statement, unless it is pinned or too small, or the namespace has no room.
+
+    Args:
+        namespace: whose block it is.
+        name: of the block.
+        value: canonical JSON.
+        room: so many blocks the namespace may have, far enough from its limit that nobody must be kept out meanwhile.
+        done: is told `{"version": ...}`.
+    """
+    values = {
+        "namespace": namespace,
+        "name": name,
+        "owner": owner_of(namespace),
+        "value": value,
+        "bytes": len(value.encode()),
+        "room": room,
+    }
+    return Clauses(_WRITE, values, done)
 
 
 def read(tx: Transaction, namespace: str, name: str, *, known: int) -> Found | None:

@@ -91,16 +91,29 @@ class WorkingMemory:
             _check_capacity(text, held.capacity)
             return self._store(tx, place, asked.name, held, text=text, capacity=held.capacity, pinned=held.pinned)
 
-        return self._changed(place, asked.name, change)
+        return self._changed(place, asked.name, change, usual=text if asked.expect is None else None)
 
-    def _changed(self, place: str, name: str, change: Callable[[Transaction, blocks.Held], Copy]) -> Outcome:
-        made: list[Copy] = []
+    def _changed(
+        self,
+        place: str,
+        name: str,
+        change: Callable[[Transaction, blocks.Held], Copy],
+        *,
+        usual: str | None = None,
+    ) -> Outcome:
+        """What changes a block; `usual`: all that it comes to, if nothing is in its way."""
+        made: dict[str, Copy] = {}
 
         def effect(tx: Transaction) -> JsonObject:
-            made[:] = [change(tx, blocks.lock(tx, place, name))]
-            return {"version": made[0].version}
+            made[name] = change(tx, blocks.lock(tx, place, name))
+            return {"version": made[name].version}
 
-        return Outcome(effect=effect, after=lambda: _put(self._cache, place, {name: made[0]}))
+        def done(result: JsonObject) -> None:
+            made[name] = Copy(result["version"], usual, pinned=False)
+
+        room = self._settings.blocks // 2  # whoever writes beside it does not fill the other half
+        clauses = None if usual is None else blocks.writing(place, name, usual, room=room, done=done)
+        return Outcome(effect=effect, clauses=clauses, after=lambda: _put(self._cache, place, made))
 
     def _store(
         self,

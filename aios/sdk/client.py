@@ -125,9 +125,9 @@ class Client(Schedules, Steering, Scheduling, Cores, AccessControl, Forks, Looks
             groups=groups,
         )
         dispatch = self._parts.dispatch  # first, so that a wrong URL leaves no agent behind
-        with self._parts.database.transaction() as tx:
-            check_program(program, known=workers.known_programs(tx))
-            agent = agents.submit(tx, row, limit=self.settings.limits.queued_agents)
+        with self._parts.database.statement() as tx:
+            while (agent := agents.submit(tx, row, limit=self.settings.limits.queued_agents)) is None:
+                check_program(program, known=workers.known_programs(tx))  # unless a worker has loaded it this moment
         payer = Payer.of(agent, agent, tenant=tenant, owner=owner, program=program)
         dispatch.ring(add=[agent_bell(agent, priority=priority, payer=payer)])
         return str(agent)

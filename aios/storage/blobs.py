@@ -40,6 +40,11 @@ class Blobs:
     def __init__(self, objects: ObjectStore | None = None) -> None:
         self._objects = objects
 
+    @property
+    def inline(self) -> bool:
+        """Whether contents are in Postgres."""
+        return self._objects is None
+
     def prepare(self, data: bytes) -> None:
         """Put a content where it belongs before the transaction begins, so that no upload holds a lock."""
         if self._objects is not None:

@@ -39,7 +39,8 @@ class StorageExecutor:
         prepare = OPERATIONS.get(call.op)
         if prepare is None:
             raise InvalidArgument("operation", call.op, f"the pool `storage` knows {', '.join(OPERATIONS)}")
-        return Outcome(effect=prepare(self._store, call))
+        prepared = prepare(self._store, call)
+        return prepared if isinstance(prepared, Outcome) else Outcome(effect=prepared)
 
     def cancel(self, syscall: UUID) -> None:
         """Nothing to stop: a statement whose claim is gone is rolled back."""

@@ -6,6 +6,7 @@ was meant for.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
@@ -18,6 +19,7 @@ from aios.db.tables import file_versions, files
 from aios.errors import InvalidArgument, NotFound, VersionConflict
 from aios.kernel import paths
 from aios.kernel.ids import new_id
+from aios.kernel.ports import Clauses
 from aios.storage import folders
 from aios.storage.blobs import Blobs, Kept
 from aios.storage.media import SEARCHED, media_type
@@ -32,6 +34,34 @@ if TYPE_CHECKING:
 
 IN_POSTGRES: Final = Blobs()
 _TRIES: Final = 5
+
+_WRITE: Final = """
+    kept AS (
+        INSERT INTO blobs (digest, size, data) SELECT :digest, :size, :data FROM mine ON CONFLICT DO NOTHING RETURNING digest
+    ), content AS (
+        SELECT digest FROM kept UNION ALL
+        SELECT blobs.digest FROM blobs, mine WHERE blobs.digest = :digest AND blobs.data IS NOT NULL
+    ), above AS (
+        SELECT 1 FROM files, mine WHERE path = ANY(:above) AND folder AND NOT deleted FOR KEY SHARE OF files
+    ), file AS (
+        INSERT INTO files AS f (id, path, agent_id, version, indexed)
+        SELECT :file, :path, CAST(:owner AS uuid), 1, CASE WHEN :searched THEN 0 ELSE 1 END FROM content
+        WHERE (SELECT count(*) FROM above) = :depth
+        ON CONFLICT (path) DO UPDATE
+        SET version = f.version + 1, updated_at = clock_timestamp(),
+            indexed = CASE WHEN :searched THEN f.indexed ELSE f.version + 1 END
+        WHERE NOT f.deleted AND NOT f.folder
+        RETURNING id, version, updated_at
+    ), version AS (
+        INSERT INTO file_versions (file_id, version, digest, size, media_type, agent_id, syscall_id)
+        SELECT file.id, file.version, :digest, :size, :media, :agent_id, mine.id FROM file, mine RETURNING 1
+    ), effect AS (
+        SELECT jsonb_build_object(
+            'path', CAST(:path AS text), 'version', file.version, 'size', CAST(:size AS bigint),
+            'updated_at', to_char(file.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')) AS result
+        FROM file, version
+    )
+"""
 
 
 class Stored(NamedTuple):
@@ -107,6 +137,30 @@ def write(
     kept = blobs.keep(tx, data)
     origin = Origin(agent_id=agent_id, syscall_id=syscall_id, op=op)
     return put(tx, path, kept, media=media_type(path, data), origin=origin, expect=expect)
+
+
+def writing(path: str, data: bytes) -> Clauses:
+    """`write` as part of the statement that completes its syscall, where its folders are there and nothing was deleted.
+
+    Args:
+        path: canonical.
+        data: the content, which is kept in Postgres.
+    """
+    media = media_type(path, data)
+    above = paths.ancestors(path)
+    values = {
+        "path": path,
+        "digest": hashlib.sha256(data).digest(),
+        "data": data,
+        "size": len(data),
+        "media": media,
+        "searched": media in SEARCHED,
+        "above": above,
+        "depth": len(above),
+        "file": new_id(),
+        "owner": paths.owner(path),
+    }
+    return Clauses(_WRITE, values)
 
 
 def put(tx: Transaction, path: str, kept: Kept, *, media: str, origin: Origin, expect: int | None = None) -> Stored:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import insert, text
 
 from aios.db.tables import chunks
 from aios.errors import AiosError
@@ -20,7 +21,7 @@ from aios.storage.chunking import chunk, chunk_pages
 from aios.storage.media import PDF
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from aios.db.session import Database, Transaction
@@ -32,6 +33,7 @@ log = logger(__name__)
 
 BATCH: Final = 8
 _EMBEDDED_AT_ONCE: Final = 32
+_BYTES_AT_ONCE: Final = 1_000_000
 _PAUSE_SECONDS: Final = 0.1
 _POLL_SECONDS: Final = 2.0
 _SETTLE_SECONDS: Final = 0.3  # a file that is being written again and again is indexed once
@@ -47,15 +49,29 @@ _CLAIM = text(
         ORDER BY updated_at LIMIT :batch FOR UPDATE SKIP LOCKED
     ) AS found, file_versions v
     WHERE f.id = found.id AND v.file_id = f.id AND v.version = f.version
-    RETURNING f.id, f.path, f.version, f.indexed, v.digest, v.media_type
+    RETURNING f.id, f.path, f.version, f.indexed, v.digest, v.media_type, v.size
     """
 )
 
 _COUNT = text("SELECT count(*) FROM files WHERE indexed < version AND NOT deleted AND NOT folder")
 
+_KNOWN = text("SELECT DISTINCT digest, media_type FROM chunks WHERE digest = ANY(:digests) AND embedder = :embedder")
+
+_LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
+
+_HOLD = text("SELECT digest FROM blobs WHERE digest = ANY(:digests) ORDER BY digest FOR KEY SHARE")
+
+_DROP = text(
+    """
+    DELETE FROM chunks c USING unnest(CAST(:digests AS bytea[]), CAST(:types AS text[])) AS old (digest, media_type)
+    WHERE c.digest = old.digest AND c.media_type = old.media_type
+    """
+)
+
 _DONE = text(
     """
-    UPDATE files SET indexed = GREATEST(indexed, :version), indexing_until = NULL WHERE id = :id
+    UPDATE files f SET indexed = GREATEST(f.indexed, t.version), indexing_until = NULL
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[])) AS t (id, version) WHERE f.id = t.id
     """
 )
 
@@ -93,6 +109,26 @@ class Task(NamedTuple):
     indexed: int
     digest: bytes
     media_type: str
+    size: int
+
+    @property
+    def content(self) -> Content:
+        """What its chunks belong to."""
+        return Content(self.digest, self.media_type)
+
+
+class Content(NamedTuple):
+    """Bytes, and how they are cut."""
+
+    digest: bytes
+    media_type: str
+
+
+class Cut(NamedTuple):
+    """A content's chunks with their vectors, in the same order."""
+
+    pieces: Sequence[Chunk]
+    vectors: Sequence[list[float]]
 
 
 class Index:
@@ -128,10 +164,10 @@ class Index:
 
     def tick(self, *, settle_seconds: float = 0.0) -> int:
         """Index some of what is new; gives how many files it was."""
-        with self._database.transaction() as tx:
-            found = tx.execute(_CLAIM, {"settle": settle_seconds, "batch": BATCH}).all()
-        for row in found:
-            self._index(Task(row.id, row.path, row.version, row.indexed, bytes(row.digest), row.media_type))
+        with self._database.statement() as tx:
+            found = [Task(*row) for row in tx.execute(_CLAIM, {"settle": settle_seconds, "batch": BATCH})]
+        for tasks in _together(found):
+            self._index(tasks)
         return len(found)
 
     def catch_up(self, *, seconds: float = 600.0) -> int:
@@ -162,65 +198,76 @@ class Index:
         with self._database.transaction() as tx:
             return tx.execute(_OTHERS, {"embedder": self._embedder().name}).rowcount
 
-    def _index(self, task: Task) -> None:
+    def _index(self, tasks: Sequence[Task]) -> None:
         try:
             with self._database.statement() as tx:
-                there = self._is_there(tx, task)
-                data = b"" if there else self._blobs.load(tx, task.digest)
-            pieces = [] if there else _pieces(task, data)
-            vectors = self._vectors(pieces)
+                there = self._known(tx, tasks)
+                new = {task.content: task for task in tasks if task.content not in there}
+                data = {content: self._blobs.load(tx, content.digest) for content in new}
+            pieces = {content: _pieces(task, data[content]) for content, task in new.items()}
+            cuts = self._cuts(pieces)
             with self._database.transaction() as tx:
-                self._store(tx, task, None if there else pieces, vectors)
-        except AiosError as error:  # its lease ends, and somebody tries again
-            log.warning("index: %s version %d: %s", task.path, task.version, error)
+                self._store(tx, tasks, cuts)
+        except AiosError as error:
+            if len(tasks) > 1:  # one of them must not keep the others from being found
+                for task in tasks:
+                    self._index([task])
+            else:  # its lease ends, and somebody tries again
+                log.warning("index: %s version %d: %s", tasks[0].path, tasks[0].version, error)
 
-    def _vectors(self, pieces: Sequence[Chunk]) -> list[list[float]]:
+    def _cuts(self, pieces: Mapping[Content, Sequence[Chunk]]) -> dict[Content, Cut]:
+        texts = [piece.text for some in pieces.values() for piece in some]
         vectors: list[list[float]] = []
-        for start in range(0, len(pieces), _EMBEDDED_AT_ONCE):
-            vectors += self._embedder().embed([piece.text for piece in pieces[start : start + _EMBEDDED_AT_ONCE]])
-        return vectors
+        for start in range(0, len(texts), _EMBEDDED_AT_ONCE):
+            vectors += self._embedder().embed(texts[start : start + _EMBEDDED_AT_ONCE])
+        each = iter(vectors)
+        return {content: Cut(some, list(islice(each, len(some)))) for content, some in pieces.items()}
 
-    def _is_there(self, tx: Transaction, task: Task) -> bool:
-        own = (chunks.c.digest == task.digest, chunks.c.media_type == task.media_type)
-        found = tx.execute(select(chunks.c.embedder).where(*own).limit(1)).scalar()
-        return found is not None and found == self._embedder().name
+    def _known(self, tx: Transaction, tasks: Sequence[Task]) -> set[Content]:
+        """Those of their contents that have chunks of the embedder of now."""
+        asked = {"digests": [task.digest for task in tasks], "embedder": self._embedder().name}
+        return {Content(bytes(row.digest), row.media_type) for row in tx.execute(_KNOWN, asked)}
 
-    def _store(self, tx: Transaction, task: Task, pieces: Sequence[Chunk] | None, vectors: list[list[float]]) -> None:
+    def _store(self, tx: Transaction, tasks: Sequence[Task], cuts: Mapping[Content, Cut]) -> None:
         """One lock per content: whoever drops chunks that nobody needs sees first whether somebody does.
 
         Args:
             tx: the transaction.
-            task: what was indexed.
-            pieces: None: the content had its chunks already.
-            vectors: one per piece.
+            tasks: what was indexed.
+            cuts: of the contents that had no chunks before.
         """
-        behind = [bytes(digest) for digest in tx.execute(_LEFT_BEHIND, task._asdict()).scalars()]
-        for digest in sorted({task.digest, *behind}):
-            tx.execute(select(func.pg_advisory_xact_lock(_key(digest))))
-        there = self._is_there(tx, task)
-        if pieces and not there and self._blobs.hold(tx, task.digest):
-            self._replace(tx, task, pieces, vectors)
-        if pieces is not None or there:  # else they were dropped since: the lease ends, and it is done again
-            tx.execute(_DONE, {"id": task.id, "version": task.version})
-        for digest in behind:
+        behind = {digest for task in tasks if task.version > 1 for digest in _left_behind(tx, task)}
+        locked = sorted({*behind, *(task.digest for task in tasks)})
+        tx.execute(_LOCK, {"keys": [_key(digest) for digest in locked]}).all()
+        there = self._known(tx, tasks)
+        self._replace(tx, {content: cut for content, cut in cuts.items() if cut.pieces and content not in there})
+        # of the others the chunks were dropped since: the lease ends, and it is done again
+        done = [task for task in tasks if task.content in cuts or task.content in there]
+        if done:
+            tx.execute(_DONE, {"ids": [task.id for task in done], "versions": [task.version for task in done]})
+        for digest in sorted(behind):
             tx.execute(_DROP_UNUSED, {"digest": digest})
 
-    def _replace(self, tx: Transaction, task: Task, pieces: Sequence[Chunk], vectors: list[list[float]]) -> None:
-        own = (chunks.c.digest == task.digest, chunks.c.media_type == task.media_type)
-        tx.execute(chunks.delete().where(*own))
+    def _replace(self, tx: Transaction, cuts: Mapping[Content, Cut]) -> None:
+        held = tx.execute(_HOLD, {"digests": [content.digest for content in cuts]}) if cuts else ()
+        kept = {bytes(row.digest) for row in held}
         rows = [
             {
-                "digest": task.digest,
-                "media_type": task.media_type,
+                "digest": content.digest,
+                "media_type": content.media_type,
                 "position": position,
                 "heading": piece.heading,
                 "content": piece.content,
                 "embedder": self._embedder().name,
                 "embedding": vector,
             }
-            for position, (piece, vector) in enumerate(zip(pieces, vectors, strict=True))
+            for content, cut in cuts.items()
+            if content.digest in kept
+            for position, (piece, vector) in enumerate(zip(cut.pieces, cut.vectors, strict=True))
         ]
-        tx.execute(insert(chunks), rows)
+        if rows:
+            tx.execute(_DROP, {"digests": [c.digest for c in cuts], "types": [c.media_type for c in cuts]})
+            tx.execute(insert(chunks), rows)
 
     def _go_on(self) -> None:
         while not self._stopped.is_set():
@@ -234,6 +281,24 @@ class Index:
                 log.warning("index: %s; it goes on later", error)
             except Exception:
                 log.exception("index: the tick raised; the next one tries again")
+
+
+def _together(tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    """The tasks in groups, none of which takes much memory unless a single file does."""
+    group: list[Task] = []
+    for task in tasks:
+        if group and sum(other.size for other in group) + task.size > _BYTES_AT_ONCE:
+            yield group
+            group = []
+        group.append(task)
+    if group:
+        yield group
+
+
+def _left_behind(tx: Transaction, task: Task) -> list[bytes]:
+    """The contents of the versions between the one that search knows and this one."""
+    asked = {"id": task.id, "indexed": task.indexed, "version": task.version, "digest": task.digest}
+    return [bytes(digest) for digest in tx.execute(_LEFT_BEHIND, asked).scalars()]
 
 
 def _pieces(task: Task, data: bytes) -> list[Chunk]:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aios.db.session import Transaction
-    from aios.kernel.ports import Claimed, Embedder
+    from aios.kernel.ports import Claimed, Embedder, Outcome
     from aios.kernel.values import Json
     from aios.storage.index import Index
     from aios.storage.links import Links
 
 Effect: TypeAlias = "Callable[[Transaction], Json]"
-Operation: TypeAlias = "Callable[[Store, Claimed], Effect]"
+Operation: TypeAlias = "Callable[[Store, Claimed], Effect | Outcome]"
 
 OPERATOR: Final = UUID(int=0)
 """Stands for a person at the command line, who is no agent and reaches every file."""

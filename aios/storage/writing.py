@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from aios.errors import InvalidArgument
 from aios.kernel.payload import read as read_payload
+from aios.kernel.ports import Outcome
 from aios.storage import files, folders, history, moves
 from aios.storage.files import Origin
 from aios.storage.history import Back, told
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from aios.storage.store import Effect, Operation, Store
 
 
-def _write(store: Store, call: Claimed) -> Effect:
+def _write(store: Store, call: Claimed) -> Outcome:
     """Write a whole file as a new version."""
     asked = read_payload(Write, call.payload)
     path, data = store.path(call, asked.path), _bounded(store, asked)
@@ -32,10 +33,11 @@ def _write(store: Store, call: Claimed) -> Effect:
 
     if store.index is not None:
         store.index.wake()
-    return effect
+    usual = store.blobs.inline and asked.expect is None
+    return Outcome(effect=effect, clauses=files.writing(path, data) if usual else None)
 
 
-def _create(store: Store, call: Claimed) -> Effect:
+def _create(store: Store, call: Claimed) -> Outcome:
     """Write a file that must not be there yet."""
     return _write(store, _with(call, expect=0))
 

@@ -126,14 +126,14 @@ def test_chunks_of_contents_that_no_file_has_any_more_go(disk, database):
 
 def test_a_file_that_was_written_again_meanwhile_is_indexed_again(disk, database):
     index = disk.store.index
-    task = index._vectors
+    cuts = index._cuts
 
     def meanwhile(pieces):
         disk.write("pets/cat.md", "changed while it was embedded: statute")
-        index._vectors = task
-        return task(pieces)
+        index._cuts = cuts
+        return cuts(pieces)
 
-    index._vectors = meanwhile
+    index._cuts = meanwhile
     index.catch_up()
     assert "pets/cat.md" in found(disk, "statute", by="words")
     assert disk("stat", path="pets/cat.md")["indexed"]

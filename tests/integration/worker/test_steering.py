@@ -199,7 +199,7 @@ def test_what_is_submitted_while_its_tenant_is_paused_or_resumed_goes_with_it(wo
     change = world.client.resume_all if held else world.client.pause_all
     with world.database.transaction() as tx:
         row = agent_row("child", "x", priority=5, limits=world.settings.limits) | {"tenant": "acme"}
-        agent = str(agents.submit(tx, row))
+        agent = str(agents.submit(tx, row, limit=10))
         changed = waiting(world.client._parts.database, lambda: change(tenant="acme"))
     assert changed.result() == [agent]
     assert world.client.get(agent)["state"] == state
