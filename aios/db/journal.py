@@ -67,7 +67,8 @@ _BEGIN_AGAIN = f"""
 _END = f"""
     UPDATE agents SET {_COUNTS}, runnable = false, state = :state, result = :result, error = :error,
         finished_at = clock_timestamp()
-    WHERE {_MINE} RETURNING id, state, false AS again
+    WHERE {_MINE} RETURNING id, state, false AS again,
+        EXISTS (SELECT FROM syscalls s WHERE s.waits_for = agents.id AND s.state = 'waiting') AS awaited
 """  # noqa: S608  # fragments of ours; values are bound
 
 _ASKED = f"""
@@ -170,11 +171,13 @@ class Recorded(NamedTuple):
         again: the agent was woken meanwhile (or begins again) and is runnable.
         chains: the links of each plan whose first is queued.
         own: the call that was claimed for who drives.
+        awaited: the agent has ended, and others wait for that.
     """
 
     again: bool
     chains: list[list[Link]]
     own: Claimed | None = None
+    awaited: bool = False
 
 
 def load(tx: Transaction, agent: UUID, *, generation: int, only: Sequence[str] | None = None) -> dict[str, Entry]:
@@ -248,7 +251,7 @@ def record(
     own = None
     if token is not None and row["state"] != AgentState.PAUSED:
         own = _claimed(driven, values["syscalls"][0], token)
-    return Recorded(bool(row["again"]), chains, own)
+    return Recorded(bool(row["again"]), chains, own, awaited=row.get("awaited", False))
 
 
 def _ordinary(item: Issued) -> bool:

@@ -35,7 +35,7 @@ from aios.kernel.ids import new_id, new_token
 from aios.kernel.light import is_light
 from aios.kernel.plan import Planner
 from aios.kernel.policy import Payer
-from aios.kernel.replay import Continued, Raised, Returned, Run
+from aios.kernel.replay import Raised, Returned, Run
 from aios.kernel.values import canonical
 from aios.kernel.words import AgentState
 from aios.log import logger
@@ -121,8 +121,6 @@ class Drive:
             driven, live = claimed
             progress = self._progress(driven, live)
             bells = patiently(lambda: self._record(driven, progress, live), what=f"agent {agent}")
-        if progress.outcome is not None and not isinstance(progress.outcome, Continued):
-            self._wake_parents(agent)
         for issued in progress.issued:
             for call in issued.plan:
                 if call.waits_for:
@@ -158,7 +156,7 @@ class Drive:
                 self.live.drop(live)
             raise
         if live is None:
-            return driven, self._begun(driven, entries)
+            return driven, Live(self._begun(driven), entries, driven.generation)
         live.entries |= entries
         return driven, live
 
@@ -167,9 +165,11 @@ class Drive:
         """The journal: all of it, or the answers that a kept program waits for."""
         if live is not None:
             return journal.load(tx, driven.id, generation=driven.generation, only=live.open)
+        if driven.steps == 0 and driven.forked_from is None:
+            return {}  # it has asked for nothing yet
         return forks.load(tx, driven.id, generation=driven.generation, origin=forks.origin_of(driven))
 
-    def _begun(self, driven: Driven, entries: dict[str, Entry]) -> Live:
+    def _begun(self, driven: Driven) -> Run:
         """The program at its beginning, to be replayed."""
         program = self.programs[driven.program]
         agent = Agent(
@@ -179,7 +179,7 @@ class Drive:
             context=program.context,
             memory=program.memory,
         )
-        return Live(Run(program.start(agent, driven.task)), entries, driven.generation)
+        return Run(program.start(agent, driven.task))
 
     def _progress(self, driven: Driven, live: Live) -> Progress:
         """Run the program as far as the journal reaches; whatever it or the kernel raises ends the agent, never sticks it."""
@@ -242,7 +242,7 @@ class Drive:
                 raise
             if isinstance(run.outcome, Returned):
                 self.fitting(run.outcome.value, what="the program's result")
-            if run.outcome is None and began:  # one that cannot be replayed shows it here, not at the first crash
+            if run.outcome is None and began:  # one that cannot be replayed shows it next time, not at the first crash
                 run.evict()
         return Progress(issued, issuer.children, run.outcome, issuer.guard.version, issuer.guard.notes)
 
@@ -256,8 +256,10 @@ class Drive:
     def _record(self, driven: Driven, progress: Progress, live: Live) -> list[Bell]:
         """Write what the drive came to; a program that waits for more is kept, one whose drive was in vain is not."""
         bells, written = self._write(driven, progress, live)
-        if progress.outcome is None and live.entries:
+        if progress.outcome is None:
             if written:
+                if not live.entries:  # it was evicted
+                    live.run = self._begun(driven)
                 live.note(driven, progress.issued)
                 self.live.keep(driven.id, live)
             else:
@@ -287,6 +289,8 @@ class Drive:
             bells.append(agent_bell(child["id"], priority=child["priority"], payer=payer))
         if recorded.again:
             bells.append(agent_bell(driven.id, priority=driven.priority, payer=driven.payer))
+        if recorded.awaited:
+            self._wake_parents(driven.id)
         return bells, True
 
     @contextmanager

@@ -250,6 +250,7 @@ def test_a_childs_failure_is_the_parents_to_catch(world, child, error):
 def test_a_changed_program_goes_on_until_it_diverges_and_retry_goes_on_after_the_fix(world, tool):
     def hide(call):
         world.drive.programs["one_call"] = other
+        world.drive.live.close()  # as a new process
 
     @program(tools=["plain"], name="one_call")
     async def other(agent, task):

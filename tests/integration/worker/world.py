@@ -82,6 +82,7 @@ class World:
         self, database_url, redis_url, *, programs, executors, seed=0, crash=0.0, tools=None, access=None, fused=False
     ):
         self.on = fused
+        self.drive = None
         self.settings = Settings(
             database_url=database_url,
             redis_url=redis_url,
@@ -110,6 +111,8 @@ class World:
         self.incarnation = Incarnation(self.database, self.ready, role, self.settings.worker, on_lost=lambda _: None)
         self.incarnation._register()
         watchdog = Watchdog(seconds=10, on_hopeless=lambda: None)
+        if self.drive is not None:
+            self.drive.live.close()  # what the process before it kept died with it
         self.drive = Drive(
             self.database, self.dispatch, self.incarnation, self.programs, self.tools, watchdog, self.settings
         )
