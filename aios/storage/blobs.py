@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects import postgresql
 
+from aios.db.hot import Hot
 from aios.db.tables import blobs
 from aios.errors import BlobLost, DatabaseUnavailable
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _TRIES: Final = 5
 _PAGE: Final = 500
+
+_LOAD: Final = Hot(text("SELECT digest, data FROM blobs WHERE digest = ANY(:digests)"))
 
 
 class Kept(NamedTuple):
@@ -75,12 +78,19 @@ class Blobs:
         Raises:
             BlobLost: it is not where it should be, or not what it was.
         """
-        row = tx.execute(select(blobs.c.data).where(blobs.c.digest == digest)).one_or_none()
-        if row is None:
-            raise BlobLost(digest.hex(), "Postgres has no row of it")
-        if row.data is not None:
-            return bytes(row.data)
-        return self._object(digest)
+        return self.load_all(tx, [digest])[digest]
+
+    def load_all(self, tx: Transaction, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Contents by digest.
+
+        Raises:
+            BlobLost: as `load`.
+        """
+        rows = {bytes(row["digest"]): row["data"] for row in _LOAD.all(tx, {"digests": list(digests)})}
+        for digest in digests:
+            if digest not in rows:
+                raise BlobLost(digest.hex(), "Postgres has no row of it")
+        return {digest: self._object(digest) if data is None else bytes(data) for digest, data in rows.items()}
 
     def sweep(self, database: Database, *, unused: timedelta) -> int:
         """Remove objects of at least that age that no row knows; gives how many. No writer waits for more than one of them."""

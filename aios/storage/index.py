@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logger(__name__)
 
-BATCH: Final = 8
+BATCH: Final = 32
 _EMBEDDED_AT_ONCE: Final = 32
 _BYTES_AT_ONCE: Final = 1_000_000
 _PAUSE_SECONDS: Final = 0.1
@@ -203,8 +203,8 @@ class Index:
             with self._database.statement() as tx:
                 there = self._known(tx, tasks)
                 new = {task.content: task for task in tasks if task.content not in there}
-                data = {content: self._blobs.load(tx, content.digest) for content in new}
-            pieces = {content: _pieces(task, data[content]) for content, task in new.items()}
+                data = self._blobs.load_all(tx, [digest for digest, _ in new])
+            pieces = {content: _pieces(task, data[content.digest]) for content, task in new.items()}
             cuts = self._cuts(pieces)
             with self._database.transaction() as tx:
                 self._store(tx, tasks, cuts)
@@ -269,14 +269,20 @@ class Index:
             tx.execute(_DROP, {"digests": [c.digest for c in cuts], "types": [c.media_type for c in cuts]})
             tx.execute(insert(chunks), rows)
 
+    def _follow(self) -> None:
+        """Index what has settled, many files at a time, until there is nothing more."""
+        found = 1
+        while found and not self._stopped.wait(0 if found == BATCH else _SETTLE_SECONDS):
+            found = self.tick(settle_seconds=_SETTLE_SECONDS)
+            if found:
+                self.adopt()
+
     def _go_on(self) -> None:
         while not self._stopped.is_set():
             self._wanted.wait(_POLL_SECONDS)
             self._wanted.clear()
             try:
-                self._stopped.wait(_SETTLE_SECONDS)
-                while not self._stopped.is_set() and self.tick(settle_seconds=_SETTLE_SECONDS):
-                    self.adopt()
+                self._follow()
             except AiosError as error:
                 log.warning("index: %s; it goes on later", error)
             except Exception:
