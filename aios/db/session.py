@@ -22,7 +22,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from aios.errors import DatabaseUnavailable, Misconfigured, SchemaMismatch
-from aios.kernel.values import compact
+from aios.kernel.values import compact, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +77,7 @@ class Database:
                         "keepalives_idle": 10,
                     },
                     json_serializer=compact,
+                    json_deserializer=parsed,
                 )
                 self._life = _Life()
                 event.listen(self._engine, "connect", _note_birth)

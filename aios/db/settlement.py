@@ -156,12 +156,14 @@ class Settled(NamedTuple):
         rest: the links behind it in the plan; the first of them is queued now.
         again: it was given back, and may run again at once.
         taken: the agent, if it was claimed at once.
+        before: it was settled already, by the same claim; nothing was written now.
     """
 
     agent_woken: bool
     rest: tuple[Link, ...] = ()
     again: bool = False
     taken: Taken | None = None
+    before: bool = False
 
 
 def settle(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ROOT = b""
 """The parent of a first message."""
 
+_PLAIN = ("role", "content")
+
 
 class Chains:
     """Digests of conversations: extending the one before hashes only what is new.
@@ -57,5 +59,23 @@ def _copied(message: JsonObject) -> JsonObject:
 
 
 def link(parent: bytes, message: JsonObject) -> bytes:
-    """The digest of the context that `message` makes of the context `parent`."""
-    return digest(parent, canonical(message, what="message"))
+    """The digest of the context that `message` makes of the context `parent`.
+
+    Raises:
+        NotJson: the message is none.
+    """
+    plain = _plain(message)
+    return digest(parent, *plain) if plain else digest(parent, canonical(message, what="message"))
+
+
+def _plain(message: JsonObject) -> tuple[bytes, bytes] | None:
+    """The role and the text of a message that has nothing else, as nearly all; its JSON would take five times as long."""
+    role, content = message.get("role"), message.get("content")
+    if len(message) != len(_PLAIN) or type(role) is not str or type(content) is not str:
+        return None
+    if "\x00" in content or "\x00" in role:
+        return None
+    try:
+        return role.encode(), content.encode()
+    except UnicodeEncodeError:
+        return None

@@ -16,6 +16,7 @@ JsonObject: TypeAlias = dict[str, Any]
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_DECODER = json.JSONDecoder()
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -43,6 +44,11 @@ def compact(value: Json) -> str:
         ValueError: a number is not finite.
     """
     return _COMPACT.encode(value)
+
+
+def parsed(text: bytes | str) -> Json:
+    """The value of JSON text, UTF-8 if bytes: what Postgres sends, whose encoding need not be guessed."""
+    return _DECODER.decode(text if isinstance(text, str) else text.decode())
 
 
 _DIGEST_BYTES = 20  # 80 bits against a collision that somebody looks for; every context stores two of them

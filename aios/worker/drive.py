@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -179,7 +180,7 @@ class Drive:
             context=program.context,
             memory=program.memory,
         )
-        return Run(program.start(agent, driven.task))
+        return Run(program.start(agent, deepcopy(driven.task)))  # which it may alter, and be begun again
 
     def _progress(self, driven: Driven, live: Live) -> Progress:
         """Run the program as far as the journal reaches; whatever it or the kernel raises ends the agent, never sticks it."""

@@ -205,7 +205,9 @@ class Execution:
             log.exception("%s: its effect raised", what)
             refused = FinalError(f"{type(error).__name__}: {error}")
         else:
-            after = outcome.after if settled is not None and isinstance(outcome, Outcome) else None
+            after = None
+            if settled is not None and isinstance(outcome, Outcome) and (lazy or not settled.before):
+                after = outcome.after  # what an effect told of a version that was rolled back is not
             return settled, after or _nothing
         return patiently(lambda: self._write(call, refused), what=what), _nothing
 
@@ -230,7 +232,7 @@ class Execution:
     def _why_not_mine(self, call: Claimed) -> Settled | None:
         with self.database.statement() as tx:
             if syscalls.was_settled(tx, call):  # by this very claim: its COMMIT went through, only the reply was lost
-                return Settled(agent_woken=True)
+                return Settled(agent_woken=True, before=True)
             log.info("%s.%s %s: a stale write was fenced", call.pool, call.op, call.id)
             recovery.count(tx, fenced=1)
         return None

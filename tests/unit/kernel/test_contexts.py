@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aios.errors import NotJson
 from aios.kernel.contexts import ROOT, Chains, link
 
 messages = st.lists(
@@ -29,6 +31,25 @@ def test_a_digest_is_the_chain_of_its_messages_and_does_not_depend_on_what_was_a
     assert chains.digests(conversation) == plain
     assert chains.digests(conversation) == plain
     assert chains.digests(conversation[:1]) == plain[:1]
+
+
+anything = st.dictionaries(st.sampled_from(["role", "content", "name"]), st.text(max_size=4) | st.none(), max_size=3)
+
+
+@given(anything, anything, st.sampled_from([ROOT, b"x"]), st.sampled_from([ROOT, b"x"]))
+def test_what_has_only_a_role_and_a_text_is_never_taken_for_anything_else(one, other, parent, before):
+    try:
+        same = link(parent, one) == link(before, other)
+    except NotJson:
+        return
+    assert same == ((parent, one) == (before, other))
+
+
+@pytest.mark.parametrize("text", ["\x00", "a\x00b", "\ud800"])
+@pytest.mark.parametrize("where", ["role", "content"])
+def test_a_text_that_cannot_be_stored_is_refused(text, where):
+    with pytest.raises(NotJson):
+        link(ROOT, {"role": "user", "content": "a"} | {where: text})
 
 
 @given(messages, messages)

@@ -1,0 +1,184 @@
+"""Writes that are part of the statement that completes their syscall: they come to what their effects come to."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from aios.db import syscalls
+from aios.errors import AiosError
+from aios.kernel.program import program
+from aios.memory.executor import MemoryExecutor
+from aios.memory.hashing import Hashing
+from aios.settings import MemorySettings
+from aios.storage.executor import StorageExecutor
+from tests.integration.worker.world import World
+
+KEPT = "INSERT INTO blobs (digest, size, data) SELECT :digest, :size, :data FROM mine ON CONFLICT DO NOTHING RETURNING digest"
+BLOCKS = 4
+"""That a namespace may have."""
+
+
+@program
+async def doing(agent, task):
+    while task:  # a program may alter what it was given
+        resource, op, args = task.pop(0)
+        given = [bytes.fromhex(arg[4:]) if str(arg).startswith("hex:") else arg for arg in args.pop("_", ())]
+        with suppress(AiosError):
+            await getattr(getattr(agent, resource), op)(*given, **args)
+
+
+@program
+async def writing(agent, task):
+    await agent.gather(*(agent.storage.write("log.txt", f"{n}") for n in range(task)))
+    await agent.gather(*(agent.memory.write("counter", n, namespace="group/crew") for n in range(task)))
+
+
+@pytest.fixture(params=[False, True], ids=["pools", "fused"])
+def world(database_url, redis_url, request):
+    executors = {
+        "memory": MemoryExecutor(Hashing(), settings=MemorySettings(blocks=BLOCKS)),
+        "storage": StorageExecutor(),
+    }
+    programs = {"doing": doing, "writing": writing}
+    made = World(database_url, redis_url, programs=programs, executors=executors, fused=request.param)
+    yield made
+    made.close()
+
+
+def block(name, value="x", **more):
+    return ["memory", "write", {"_": [name, value], **more}]
+
+
+def file(path, content="x"):
+    return ["storage", "write", {"_": [path, content]}]
+
+
+CASES = {
+    "a new block": ([block("a")], 1),
+    "a block twice": ([block("a"), block("a", {"y": [1.5, None]})], 2),
+    "a block that was cleared": ([block("a"), ["memory", "clear", {"name": "a"}], block("a")], 2),
+    "a block with room": ([["memory", "alloc", {"_": ["a"], "bytes": 9}], block("a", "1234567")], 1),
+    "a block without": ([["memory", "alloc", {"_": ["a"], "bytes": 9}], block("a", "12345678")], 0),
+    "a pinned block": ([["memory", "alloc", {"_": ["a"], "pinned": True}], block("a")], 0),
+    "a block of a known version": ([block("a"), block("a", expect=1), block("a", expect=1)], 1),
+    "too many blocks": ([block(f"{n}") for n in range(BLOCKS + 1)] + [block("0", "y")], 3),
+    "a new file": ([file("a")], 1),
+    "a file twice": ([file("a.md"), file("a.md", "y"), ["storage", "read", {"_": ["a.md"]}]], 2),
+    "the same content twice": ([file("a"), file("b"), file("a")], 3),
+    "a file in a new folder": ([file("new/deep/a"), file("new/deep/b"), file("new/c")], 2),
+    "a file where a folder is": ([file("a/b"), file("a")], 0),
+    "a file in a file": ([file("a"), file("a/b")], 1),
+    "a deleted file": ([file("a"), ["storage", "delete", {"_": ["a"]}], file("a", "y"), file("a", "z")], 2),
+    "a file in a deleted folder": (
+        [file("d/a"), ["storage", "delete", {"_": ["d"], "everything": True}], file("d/a")],
+        0,
+    ),
+    "a picture": ([file("a.png", "hex:89504e4700")], 1),
+}
+"""What is asked for, and how much of it is done at once."""
+
+TOLD = """
+    SELECT op, replace(result->>'path', agent_id::text, ''),
+           CASE WHEN jsonb_typeof(result) = 'object' THEN (result - 'path' - 'updated_at')::text END, error->>'type'
+    FROM syscalls WHERE agent_id = :id ORDER BY id
+"""
+BLOCK_ROWS = (
+    "SELECT name, value, bytes, capacity, pinned, version FROM memory_blocks WHERE agent_id = :id ORDER BY name"
+)
+FILE_ROWS = """
+    SELECT replace(f.path, f.agent_id::text, ''), f.folder, f.version, f.deleted, f.indexed, v.version, encode(v.digest, 'hex'),
+           v.size, v.media_type, v.op, v.origin, v.agent_id = :id, s.op, b.size, b.data
+    FROM files f LEFT JOIN file_versions v ON v.file_id = f.id LEFT JOIN syscalls s ON s.id = v.syscall_id
+        LEFT JOIN blobs b ON b.digest = v.digest
+    WHERE f.agent_id = :id ORDER BY f.path, v.version
+"""
+
+
+def outcome(world, task):
+    """What the program was told, and the rows that it left."""
+    agent = world.client.submit("doing", task)
+    world.run()
+    assert world.client.get(agent)["state"] == "done"
+    with world.database.statement() as tx:
+        return [tx.execute(text(sql), {"id": UUID(agent)}).all() for sql in (TOLD, BLOCK_ROWS, FILE_ROWS)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_write_at_once_leaves_what_its_effect_leaves(world, monkeypatch, case):
+    task, expected = CASES[case]
+    done, at_once = [], syscalls.complete_at_once
+
+    def counted(*args, **given):
+        settled = at_once(*args, **given)
+        done.append(settled is not None)
+        return settled
+
+    monkeypatch.setattr(syscalls, "complete_at_once", counted)
+    quick = outcome(world, task)
+    assert sum(done) == expected
+    monkeypatch.setattr(syscalls, "complete_at_once", lambda *_, **__: None)
+    assert outcome(world, task) == quick
+
+
+def test_many_at_once_write_one_file_and_one_block_one_after_the_other(world):
+    agents = [world.client.submit("writing", 5, groups=["crew"]) for _ in range(4)]
+    with ThreadPoolExecutor(8) as pool:
+        while not all(world.client.result(agent, timeout=0).ended for agent in agents):
+            bells, world.recorder.bells[:] = list(world.recorder.bells), []
+            list(pool.map(world.answer, bells))
+            if not bells:
+                world.recovery.tick()
+    assert [world.client.result(agent, timeout=0).error for agent in agents] == [None] * 4
+    with world.database.statement() as tx:
+        versions = tx.execute(text("SELECT version FROM file_versions ORDER BY file_id, version")).scalars().all()
+        blocks = tx.execute(text("SELECT version FROM memory_blocks")).scalars().all()
+    assert versions == [*range(1, 6)] * 4
+    assert blocks == [20]
+
+
+@pytest.mark.parametrize("op", ["memory.write", "storage.write"])
+def test_what_lost_its_claim_writes_nothing(world, monkeypatch, op):
+    at_once, seen = syscalls.complete_at_once, []
+
+    def late(tx, call, clauses, **given):
+        if not seen:
+            taken = "UPDATE syscalls SET claim_token = :other WHERE id = :id"
+            tx.execute(text(taken), {"other": uuid4(), "id": call.id})
+            seen.append(at_once(tx, call, clauses, **given))
+            tx.execute(text(taken), {"other": call.token, "id": call.id})
+            with world.database.statement() as other:
+                rows = (
+                    "SELECT name FROM memory_blocks UNION ALL SELECT path FROM files UNION ALL SELECT 'blob' FROM blobs"
+                )
+                seen.append(other.execute(text(rows)).all())
+        return at_once(tx, call, clauses, **given)
+
+    monkeypatch.setattr(syscalls, "complete_at_once", late)
+    resource, verb = op.split(".")
+    agent = world.client.submit("doing", [[resource, verb, {"_": ["a", "x"]}]])
+    world.run()
+    assert world.client.get(agent)["state"] == "done"
+    assert seen == [None, []]
+
+
+def test_a_content_that_goes_while_it_is_written_is_written_by_the_effect(world, monkeypatch):
+    at_once, tries = syscalls.complete_at_once, []
+
+    def pruned(tx, call, clauses, **given):
+        """As if the content had been found there, and retention had removed it a moment later."""
+        sql = clauses.sql.replace(KEPT, "SELECT CAST(:digest AS bytea) AS digest FROM mine")
+        tries.append(at_once(tx, call, replace(clauses, sql=sql), **given))
+        return tries[-1]
+
+    monkeypatch.setattr(syscalls, "complete_at_once", pruned)
+    agent = world.client.submit("doing", [file("a")])
+    world.run()
+    assert tries == [None]
+    (call,) = world.client.journal(agent)
+    assert call["state"] == "done"
