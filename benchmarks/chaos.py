@@ -21,7 +21,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="aios-chaos-"))
     begun = time.monotonic()
     print(f"seed {options.seed}; logs in {folder}")
-    env = {**errands.ENV, "AIOS_WORKER__PROFILE": options.profile}
+    env = {**errands.ENV, "AIOS_WORKER__PROFILE": options.profile, **(errands.PLAIN if options.plain else {})}
     with System(folder, engine=errands.ENGINE, env=env) as system:
         system.longest_outage = options.outage
         while tally.kills < options.kills:
@@ -47,6 +47,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.chaos", description=__doc__)
     parser.add_argument("--kills", type=int, default=100, help="strike until so many processes were killed")
     parser.add_argument("--profile", choices=["pools", "fused"], default="pools", help="how work changes hands")
+    parser.add_argument("--plain", action="store_true", help="with all that only saves time switched off")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of what strikes when, and whom")
     parser.add_argument("--outage", type=float, default=20.0, help="longest outage of a server, seconds")
     return parser.parse_args()

@@ -215,7 +215,7 @@ class Execution:
         effect = isinstance(outcome, Outcome) and outcome.effect is not None
         whole = effect or isinstance(outcome, DeniedError)  # which the audit log is told of
         taker = self.drive.taker() if self.drive else None
-        if isinstance(outcome, Outcome) and outcome.clauses is not None:
+        if isinstance(outcome, Outcome) and outcome.clauses is not None and self.settings.worker.at_once:
             with self.database.statement() as tx:
                 settled = syscalls.complete_at_once(tx, call, outcome.clauses, taker=taker)
             if settled is not None:

@@ -15,6 +15,8 @@ ENV: Final = {
     "AIOS_TOOLS__PATH": str(HERE / "tools"),
     "AIOS_LLM__SLOTS": "8",
 }
+PLAIN: Final = {"AIOS_WORKER__LIVE_RUNS": "0", "AIOS_WORKER__AT_ONCE": "false", "AIOS_SCHEDULING__RINGS": "false"}
+"""All that only saves time is switched off (ADR 0007)."""
 ENGINE: Final = ("--backend", "scripted", "--script", str(HERE / "script.json"))
 
 

@@ -22,23 +22,30 @@ WAVES = {
         (faults.database_killed, faults.all_workers_killed),
     ),
     "fused": ((faults.worker_killed, faults.broker_emptied, faults.all_workers_killed),),
+    "plain": ((faults.worker_killed, faults.broker_emptied, faults.all_workers_killed),),
+}
+ENV = {
+    "pools": {},
+    "fused": {"AIOS_WORKER__PROFILE": "fused"},
+    "plain": errands.PLAIN,
 }
 AGENTS = 24
-KILLS = {"pools": 11, "fused": 7}
+KILLS = {"pools": 11, "fused": 7, "plain": 7}
 MOVED = {  # a short run in `fused` is not sure of a stale write: the long one has them
     "pools": ("fenced", "rung_again"),
     "fused": ("rung_again",),
+    "plain": ("rung_again",),
 }
 
 
-@pytest.mark.parametrize("profile", WAVES)
-def test_whatever_dies_every_agent_ends_right_and_nothing_is_done_twice(tmp_path, profile):
+@pytest.mark.parametrize("way", WAVES)
+def test_whatever_dies_every_agent_ends_right_and_nothing_is_done_twice(tmp_path, way):
     random, tally = Random(20261122), chaos.Tally()
-    with System(tmp_path, engine=errands.ENGINE, env={**errands.ENV, "AIOS_WORKER__PROFILE": profile}) as system:
+    with System(tmp_path, engine=errands.ENGINE, env={**errands.ENV, **ENV[way]}) as system:
         system.longest_outage, system.longest_pause = 3.0, 2.0
-        for together in WAVES[profile]:
+        for together in WAVES[way]:
             print(chaos.strike(system, together, random=random, tally=tally, agents=AGENTS))
-        chaos.provoke(system, MOVED[profile], random=random, tally=tally, agents=AGENTS)
-        print(chaos.check_tally(system, tally, MOVED[profile]))
-    assert tally.kills >= KILLS[profile]
+        chaos.provoke(system, MOVED[way], random=random, tally=tally, agents=AGENTS)
+        print(chaos.check_tally(system, tally, MOVED[way]))
+    assert tally.kills >= KILLS[way]
     assert leave_nothing(tmp_path) == []
