@@ -1,9 +1,9 @@
 """How well the simulated engine's timing model fits the real local engine: its constants by least squares, and its error.
 
-The model has three constants: prefill speed, and a decode step's time with so many sequences (a part for all, a part for
-each). Prefill is measured by prompts of several lengths and one token; a step by streams of 1, 2 and 4 sequences. Then ten
-agents of the closed batch, two of each shape, with shorter prompts and answers, run for real and in the model: the
-difference of their total times is the model's error.
+The model's constants are prefill's speed and what a prompt takes besides, and a decode step's time with so many sequences:
+as it was measured for each number that there are slots for. Prefill is measured by prompts of several lengths and one token;
+a step by streams of 1 to 4 sequences, all before and after ten agents of the closed batch, two of each shape, with shorter
+prompts and answers, run for real. The same batch runs in the model: the difference of their total times is its error.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from contextlib import aclosing, contextmanager
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 SLOTS = 4
 CONTEXT = 1536
 PROMPTS = (16, 48, 96, 160)
-SEQUENCES = (1, 2, 4)
+SEQUENCES = (1, 2, 3, 4)
 ANSWER = 32
 MARKS = ("<!-- calibration: begin -->", "<!-- calibration: end -->")
 _WORD = " the"  # one token of the small model
@@ -92,13 +93,15 @@ def engine() -> Iterator[str]:
 async def measured(url: str, *, quick: bool) -> Findings:
     """All measurements, the fitted constants, and their error."""
     driver, rounds = TGIDriver(url=url, settings=LLMSettings()), 2 if quick else 3
+    numbers = count(1)  # no two calls begin alike: none finds its prompt in the engine's cache
     try:
         await _answer(driver, prompt=32, answer=4, number=0)  # warm
-        prefill = [Timed(n, await _fastest(driver, n, rounds)) for n in PROMPTS]
-        steps = [Timed(n, await _step(driver, n, rounds)) for n in SEQUENCES]
-        timing = fitted(prefill, steps)
+        before = await _constants(driver, rounds, numbers)
         agents = shortened(workload.batch(0, agents=5 if quick else 10))
-        real = await _batch(driver, agents)
+        real = await _batch(driver, agents, numbers)
+        after = await _constants(driver, rounds, numbers)  # a machine's speed drifts
+        prefill, steps = (_between(one, other) for one, other in zip(before, after, strict=True))
+        timing = fitted(prefill, steps)
     finally:
         await driver.aclose()
     simulated = predicted(agents, timing)
@@ -107,6 +110,7 @@ async def measured(url: str, *, quick: bool) -> Findings:
         "steps": [{"sequences": t.of, "ms": round(t.seconds * 1000, 3)} for t in steps],
         "timing": {
             "prefill_tokens_per_second": round(timing.prefill_tokens_per_second, 1),
+            "prefill_ms": round(timing.prefill_ms, 3),
             "step_ms": round(timing.step_ms, 3),
             "step_per_sequence_ms": round(timing.step_per_sequence_ms, 3),
         },
@@ -121,14 +125,16 @@ async def measured(url: str, *, quick: bool) -> Findings:
 
 
 def fitted(prefill: Sequence[Timed], steps: Sequence[Timed]) -> Timing:
-    """The constants that fit best, by least squares; a part that would be negative is 0."""
-    slope, _start = np.polyfit([t.of for t in prefill], [t.seconds for t in prefill], 1)
+    """The constants that fit best, by least squares; a part that would be negative is 0. Steps are as they were measured."""
+    slope, start = np.polyfit([t.of for t in prefill], [t.seconds for t in prefill], 1)
     each, all_ = np.polyfit([t.of for t in steps], [t.seconds * 1000 for t in steps], 1)
     return Timing(
         slots=SLOTS,
         prefill_tokens_per_second=1 / max(float(slope), 1e-9),
         step_ms=max(0.0, float(all_)),
         step_per_sequence_ms=max(0.0, float(each)),
+        prefill_ms=max(0.0, float(start) * 1000 - steps[0].seconds * 1000),  # the first token has a step of its own
+        steps_ms=tuple(t.seconds * 1000 for t in steps),
     )
 
 
@@ -152,9 +158,8 @@ def table(found: Findings) -> tables.Table:
     timing, batch = found["timing"], found["batch"]
     rows = [
         ("prefill, tokens/s", f"{timing['prefill_tokens_per_second']:,.0f}"),
-        ("decode step, ms", f"{timing['step_ms']:.2f}"),
-        ("and per sequence, ms", f"{timing['step_per_sequence_ms']:.2f}"),
-        *((f"measured step with {row['sequences']} sequences, ms", f"{row['ms']:.2f}") for row in found["steps"]),
+        ("and for a prompt of any length, ms", f"{timing['prefill_ms']:.1f}"),
+        *((f"a decode step with {row['sequences']} sequences, ms", f"{row['ms']:.2f}") for row in found["steps"]),
         *(
             (f"measured prefill of {row['prompt_tokens']} tokens, s", f"{row['seconds']:.3f}")
             for row in found["prefill"]
@@ -164,6 +169,16 @@ def table(found: Findings) -> tables.Table:
         ("error of the model", f"{batch['error']:+.1%}"),
     ]
     return tables.Table("Calibration against the local engine (SmolLM2-135M, wall clock)", ("what", "value"), rows)
+
+
+async def _constants(driver: TGIDriver, rounds: int, numbers: Iterator[int]) -> tuple[list[Timed], list[Timed]]:
+    """How long prompts and steps take now."""
+    prefill = [Timed(n, await _fastest(driver, n, rounds, numbers)) for n in PROMPTS]
+    return prefill, [Timed(n, await _step(driver, n, rounds, numbers)) for n in SEQUENCES]
+
+
+def _between(before: Sequence[Timed], after: Sequence[Timed]) -> list[Timed]:
+    return [Timed(one.of, (one.seconds + other.seconds) / 2) for one, other in zip(before, after, strict=True)]
 
 
 async def _answer(driver: TGIDriver, *, prompt: int, answer: int, number: int) -> list[float]:
@@ -176,17 +191,17 @@ async def _answer(driver: TGIDriver, *, prompt: int, answer: int, number: int) -
     return instants
 
 
-async def _fastest(driver: TGIDriver, prompt: int, rounds: int) -> float:
+async def _fastest(driver: TGIDriver, prompt: int, rounds: int, numbers: Iterator[int]) -> float:
     """Prefill: the time to the first token, the best of some rounds, since whatever disturbs can only add to it."""
-    times = [await _answer(driver, prompt=prompt, answer=1, number=1000 * prompt + n) for n in range(rounds)]
+    times = [await _answer(driver, prompt=prompt, answer=1, number=next(numbers)) for _ in range(rounds)]
     return min(instants[1] - instants[0] for instants in times if len(instants) > 1)  # else it ended at once
 
 
-async def _step(driver: TGIDriver, sequences: int, rounds: int) -> float:
+async def _step(driver: TGIDriver, sequences: int, rounds: int, numbers: Iterator[int]) -> float:
     """The median time between two tokens while so many sequences run."""
     gaps: list[float] = []
-    for turn in range(rounds):
-        calls = (_answer(driver, prompt=16, answer=ANSWER, number=100_000 + 100 * turn + n) for n in range(sequences))
+    for _ in range(rounds):
+        calls = (_answer(driver, prompt=16, answer=ANSWER, number=next(numbers)) for _ in range(sequences))
         for instants in await asyncio.gather(*calls):
             together = instants[ANSWER // 4 :]  # once all have begun
             if len(together) > ANSWER // 4:
@@ -194,17 +209,15 @@ async def _step(driver: TGIDriver, sequences: int, rounds: int) -> float:
     return median(gaps)
 
 
-async def _batch(driver: TGIDriver, agents: list[Agent]) -> float:
+async def _batch(driver: TGIDriver, agents: list[Agent], numbers: Iterator[int]) -> float:
     """Run a batch for real, its pauses included, straight to the engine with as many at once as it has slots."""
     slots, begun = asyncio.Semaphore(SLOTS), time.perf_counter()
 
     async def live(agent: Agent) -> None:
-        for place, call in enumerate(agent.calls):
+        for call in agent.calls:
             await asyncio.sleep(call.think_seconds)
             async with slots:
-                instants = await _answer(
-                    driver, prompt=call.prompt, answer=call.answer, number=10_000_000 + 100 * agent.number + place
-                )
+                instants = await _answer(driver, prompt=call.prompt, answer=call.answer, number=next(numbers))
             call.answer = call.left = max(1, len(instants) - 1)  # it may have ended of itself
 
     await asyncio.gather(*(live(agent) for agent in agents))

@@ -30,20 +30,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """The timing model; `zero` leaves all waiting out."""
+    """The timing model; `zero` leaves all waiting out.
+
+    Attributes:
+        prefill_ms: what a prompt takes whatever its length.
+        steps_ms: a step's time with 1, 2, ... sequences, as measured; the line of the two constants goes on where they end.
+    """
 
     slots: int = 4
     prefill_tokens_per_second: float = 20_000.0
     step_ms: float = 2.0
     step_per_sequence_ms: float = 0.1
+    prefill_ms: float = 0.0
+    steps_ms: tuple[float, ...] = ()
     zero: bool = False
 
     def prefill_seconds(self, tokens: int) -> float:
         """Time to read a prompt."""
-        return tokens / self.prefill_tokens_per_second
+        return self.prefill_ms / 1000 + tokens / self.prefill_tokens_per_second
 
     def step_seconds(self, sequences: int) -> float:
         """Time for one token of each of the sequences."""
+        if 0 < sequences <= len(self.steps_ms):
+            return self.steps_ms[sequences - 1] / 1000
         return (self.step_ms + self.step_per_sequence_ms * sequences) / 1000
 
 

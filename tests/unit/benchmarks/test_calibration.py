@@ -19,6 +19,14 @@ def test_the_models_own_times_give_its_constants_back():
     found = fitted(prefill, [Timed(n, TRUE.step_seconds(n)) for n in SEQUENCES])
     assert found.prefill_tokens_per_second == pytest.approx(800.0)
     assert (found.step_ms, found.step_per_sequence_ms) == pytest.approx((9.0, 2.5))
+    assert found.prefill_ms == pytest.approx(20.0 - 11.5)
+
+
+def test_steps_that_lie_on_no_line_are_told_as_they_were_measured():
+    steps = [Timed(1, 0.02), Timed(2, 0.05), Timed(3, 0.05), Timed(4, 0.06)]
+    found = fitted([Timed(n, TRUE.prefill_seconds(n)) for n in PROMPTS], steps)
+    assert [found.step_seconds(step.of) for step in steps] == pytest.approx([step.seconds for step in steps])
+    assert found.step_seconds(8) > 0.06
 
 
 def test_noise_never_makes_a_constant_negative():
@@ -41,7 +49,7 @@ def test_a_slower_core_takes_longer_and_the_table_tells_the_error():
     )
     assert 0 < quick < slow
     found = {
-        "timing": {"prefill_tokens_per_second": 800.0, "step_ms": 9.0, "step_per_sequence_ms": 2.5},
+        "timing": {"prefill_tokens_per_second": 800.0, "prefill_ms": 8.5, "step_ms": 9.0, "step_per_sequence_ms": 2.5},
         "prefill": [],
         "steps": [],
         "batch": {"agents": 6, "slots": 4, "real_s": 10.0, "simulated_s": 9.0, "error": -0.1},
