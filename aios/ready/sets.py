@@ -71,8 +71,8 @@ class ReadySets:
             done: what no longer needs its grant.
             add: what became ready; already known ids are left as they are.
             keys: further keys to look at for free places and ended leases.
-            take: pools (`llm`) and operations (`agent.resume`) of which the asker goes on with one itself, if it is granted
-                now and no message waits for it: that one is given back instead of rung.
+            take: pools (`llm`) and operations (`agent.resume`) of which the asker goes on with one itself: what is granted
+                now if no message stands before it, which is then not rung; else what stands first on those pools' queues.
 
         Raises:
             Wiped: the sets must be rebuilt first; nothing was done.
@@ -86,6 +86,7 @@ class ReadySets:
         }
         if take:
             order["take"] = dict.fromkeys(take, True)
+            order["queues"] = sorted(name for name in order["take"] if "." not in name)
         again, bells, at, taken = self._run("turn", order, *self._rings)
         granted = [_rung(text, int(rings)) for text, rings in bells]
         return Granted(granted, int(again), float(at), Bell.load(taken) if taken else None)

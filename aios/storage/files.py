@@ -41,12 +41,9 @@ _WRITE: Final = """
     ), content AS (
         SELECT digest FROM kept UNION ALL
         SELECT blobs.digest FROM blobs, mine WHERE blobs.digest = :digest AND blobs.data IS NOT NULL
-    ), above AS (
-        SELECT 1 FROM files, mine WHERE path = ANY(:above) AND folder AND NOT deleted FOR KEY SHARE OF files
-    ), file AS (
+    ), {above} file AS (
         INSERT INTO files AS f (id, path, agent_id, version, indexed)
-        SELECT :file, :path, CAST(:owner AS uuid), 1, CASE WHEN :searched THEN 0 ELSE 1 END FROM content
-        WHERE (SELECT count(*) FROM above) = :depth
+        SELECT :file, :path, CAST(:owner AS uuid), 1, CASE WHEN :searched THEN 0 ELSE 1 END FROM content {there}
         ON CONFLICT (path) DO UPDATE
         SET version = f.version + 1, updated_at = clock_timestamp(),
             indexed = CASE WHEN :searched THEN f.indexed ELSE f.version + 1 END
@@ -62,6 +59,14 @@ _WRITE: Final = """
         FROM file, version
     )
 """
+_AT_THE_TOP: Final = _WRITE.format(above="", there="")
+_IN_A_FOLDER: Final = _WRITE.format(
+    above="""above AS (
+        SELECT 1 FROM unnest(CAST(:above AS text[])) AS folder (path) JOIN files USING (path), mine
+        WHERE files.folder AND NOT files.deleted FOR KEY SHARE OF files
+    ),""",
+    there="WHERE (SELECT count(*) FROM above) = :depth",
+)
 
 
 class Stored(NamedTuple):
@@ -160,7 +165,7 @@ def writing(path: str, data: bytes) -> Clauses:
         "file": new_id(),
         "owner": paths.owner(path),
     }
-    return Clauses(_WRITE, values)
+    return Clauses(_IN_A_FOLDER if above else _AT_THE_TOP, values)
 
 
 def put(tx: Transaction, path: str, kept: Kept, *, media: str, origin: Origin, expect: int | None = None) -> Stored:
