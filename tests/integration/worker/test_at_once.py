@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import text
 
 from aios.db import syscalls
-from aios.errors import AiosError
+from aios.errors import AiosError, DatabaseUnavailable
 from aios.kernel.program import program
 from aios.memory.executor import MemoryExecutor
 from aios.memory.hashing import Hashing
+from aios.memory.working import NoCache
 from aios.settings import MemorySettings
 from aios.storage.executor import StorageExecutor
 from tests.integration.worker.world import World
@@ -165,6 +166,24 @@ def test_what_lost_its_claim_writes_nothing(world, monkeypatch, op):
     world.run()
     assert world.client.get(agent)["state"] == "done"
     assert seen == [None, []]
+
+
+def test_a_write_whose_reply_was_lost_leaves_no_version_in_the_cache_that_there_is_not(world, monkeypatch):
+    at_once, cached, tries = syscalls.complete_at_once, [], []
+
+    def lost(*args, **given):
+        tries.append(at_once(*args, **given))
+        if len(tries) == 1:
+            raise DatabaseUnavailable("here", "the connection broke")
+        return tries[-1]
+
+    monkeypatch.setattr(syscalls, "complete_at_once", lost)
+    monkeypatch.setattr(NoCache, "put", lambda _self, _namespace, name, copy: cached.append((name, copy.version)))
+    agent = world.client.submit("doing", [block("a")])
+    world.run()
+    assert [call["state"] for call in world.client.journal(agent)] == ["done"]
+    assert [settled is not None for settled in tries] == [True, False]
+    assert cached == []
 
 
 def test_a_content_that_goes_while_it_is_written_is_written_by_the_effect(world, monkeypatch):
