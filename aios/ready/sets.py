@@ -78,7 +78,7 @@ class ReadySets:
             Wiped: the sets must be rebuilt first; nothing was done.
             BrokerUnavailable: Redis does not answer.
         """
-        order = {
+        order: JsonObject = {
             "done": [Done(*one) for one in done],
             "add": [_entry(bell) for bell in add],
             "keys": list(keys),
