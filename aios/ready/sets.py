@@ -71,14 +71,14 @@ class ReadySets:
             done: what no longer needs its grant.
             add: what became ready; already known ids are left as they are.
             keys: further keys to look at for free places and ended leases.
-            take: pools (`llm`) and operations (`agent.resume`) of which the asker goes on with one itself: what is granted
-                now if no message stands before it, which is then not rung; else what stands first on those pools' queues.
+            take: pools (`llm`) and operations (`agent.resume`) of which the asker goes on with one itself, if it is granted
+                now and no message waits for it: that one is given back instead of rung.
 
         Raises:
             Wiped: the sets must be rebuilt first; nothing was done.
             BrokerUnavailable: Redis does not answer.
         """
-        order: JsonObject = {
+        order = {
             "done": [Done(*one) for one in done],
             "add": [_entry(bell) for bell in add],
             "keys": list(keys),
@@ -86,7 +86,6 @@ class ReadySets:
         }
         if take:
             order["take"] = dict.fromkeys(take, True)
-            order["queues"] = sorted(name for name in order["take"] if "." not in name)
         again, bells, at, taken = self._run("turn", order, *self._rings)
         granted = [_rung(text, int(rings)) for text, rings in bells]
         return Granted(granted, int(again), float(at), Bell.load(taken) if taken else None)

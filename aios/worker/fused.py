@@ -2,8 +2,8 @@
 
 A light syscall that a drive asks for alone is claimed by the statement that writes it down, and waits for nothing.
 Who completes the last syscall of a request drives the agent (`Execution.drive`); one ring then releases the grant, adds what
-the agent asks for next, and grants. What the process takes of that was granted like all else, in its turn; should messages
-stand before it, it takes the first of those. A process that dies with it loses a doorbell, which rings again.
+the agent asks for next, and grants. What the process takes of that was granted like all else, in its turn, and only when no
+message stands before it. A process that dies with it loses a doorbell, which rings again.
 """
 
 from __future__ import annotations

@@ -45,53 +45,18 @@ local function short_of(entry)
     end
 end
 
-local function messages_wait(pools)
-    if not queues or #pools == 0 then return false end
-    local names = {}
-    for _, pool in ipairs(pools) do
-        names[#names + 1] = queues .. pool
-        for priority = 1, 9 do names[#names + 1] = queues .. pool .. ':' .. priority end
-    end
+local function messages_wait(target)
+    if not queues then return false end
+    local names = {queues .. target}
+    for priority = 1, 9 do names[#names + 1] = names[1] .. ':' .. priority end
     return call('EXISTS', unpack(names)) > 0
 end
 
 -- Who asks may go on itself with one thing that is granted now, if it is of a kind that it takes and nothing stands before it.
 local function given(target, op, entry)
-    if taken or not (order.take[target] or order.take[target .. '.' .. op]) or messages_wait({target}) then return false end
+    if taken or not (order.take[target] or order.take[target .. '.' .. op]) or messages_wait(target) then return false end
     taken = entry.bell
     return true
-end
-
--- Whether a granted call may start at once: its grant holds, and its key was not told to wait (a 429).
-local function may_start(id, path)
-    local ends = call('ZSCORE', P .. 'grants:' .. path[#path], id)
-    for _, key in ipairs(path) do
-        local till = call('ZSCORE', P .. 'paused', key)
-        if till and tonumber(till) > now_ms then return false end
-    end
-    return ends and tonumber(ends) > now_ms
-end
-
--- What stands first on the queues of who asks, if it is a message of ours that may start: taken off as a consumer would, for a
--- tenth of the price. Anything else is left to Celery.
-local function received()
-    for priority = 0, 9 do
-        for _, pool in ipairs(order.queues) do
-            local queue = queues .. pool .. (priority > 0 and ':' .. priority or '')
-            local message = call('LINDEX', queue, -1)
-            if message then
-                local id = string.match(message, '"correlation_id":"([^":]+):%d+"')
-                local entry = id and recall(id)
-                local path = entry and lineage(entry.key)
-                if not entry or not may_start(id, path) then return end
-                local links = cjson.decode(entry.bell)[3]
-                if #links > 1 or links[1][1] ~= pool then return end
-                call('RPOP', queue)
-                for _, key in ipairs(path) do call('ZADD', P .. 'grants:' .. key, now_ms + order.lease_ms, id) end
-                return entry.bell
-            end
-        end
-    end
 end
 
 -- Where Celery's queues are in this Redis too, a message is rung here; a chain of several links is left to Celery.
@@ -144,5 +109,4 @@ for pool in pairs(touched) do
     reclaim(pool)
     grant(pool)
 end
-if order.take and not taken and messages_wait(order.queues) then taken = received() end
 return {again, bells, exact(now), taken or false}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 
 import pytest
 import redis
 
 from aios.dispatch import Dispatch, Publisher
-from aios.ready import Bell, Done, ReadySets
+from aios.ready import Bell, ReadySets
 
 AGENT, CALL = "01a201cc-18d2-7539-b7ed-1ca0be7569c0", "01a201cc-18d2-7539-b7ed-1ca0be7569c1"
 CHANGING = {"id", "root_id", "origin"}
@@ -80,75 +79,17 @@ def test_every_ring_is_a_message_of_its_own(publisher, client, redis_url):
     ours.close()
 
 
-@pytest.mark.parametrize(("before", "goes_on"), [(None, CALL), (9, CALL), (5, AGENT), (0, AGENT)])
-def test_the_asker_goes_on_with_what_it_is_granted_or_stands_before_that(publisher, client, redis_url, before, goes_on):
+@pytest.mark.parametrize("waiting", [False, True])
+def test_the_asker_goes_on_itself_unless_a_message_stands_before_it(publisher, client, redis_url, waiting):
     ours = dispatch(publisher, redis_url, rings=True)
-    if before is not None:
-        ours.ring(add=[Bell("llm", AGENT, (("llm", "chat", AGENT),), before)])
+    if waiting:
+        ours.ring(add=[Bell("llm", AGENT, (("llm", "chat", AGENT),), 9)])
     bell = Bell("llm", CALL, (("llm", "chat", CALL),), 5)
     with ours.taking(frozenset({"llm"})) as hand:
         ours.ring(add=[bell])
         taken = hand.take()
-    assert taken.bell.id == goes_on
-    assert sum(client.llen(f"aios:q:llm{step}") for step in ("", ":5", ":9")) == (before is not None)
-    ours.close()
-
-
-def test_who_has_a_pool_of_its_own_takes_no_other_ones_messages(publisher, client, redis_url):
-    ours = dispatch(publisher, redis_url, rings=True)
-    ours.ring(add=[Bell("llm", CALL, (("llm", "chat", CALL),), 5)])
-    with ours.taking(frozenset({"agent", "llm.complete"})) as hand:
-        ours.ring(keys=["llm"])
-        assert hand.take() is None
-    assert client.llen("aios:q:llm:5") == 1
-    ours.close()
-
-
-def celerys(publisher, _ready, _client):
-    publisher.publish([Bell("llm", CALL, (("llm", "chat", CALL), ("memory", "remember", AGENT)), 5)])
-
-
-def foreign(_publisher, _ready, client):
-    client.lpush("aios:q:llm:5", "no message at all")
-
-
-def ended(_publisher, ready, _client):
-    ready.turn(add=[Bell("llm", CALL, (("llm", "chat", CALL),), 5)])
-    ready.turn(done=[("llm", CALL)])
-
-
-def told_to_wait(_publisher, ready, _client):
-    ready.turn(add=[Bell("llm", CALL, (("llm", "chat", CALL),), 5), Bell("llm", AGENT, (("llm", "chat", AGENT),), 9)])
-    ready.turn(done=[Done("llm", AGENT, 0.1, 0, 60.0)])
-
-
-def lapsed(_publisher, ready, _client):
-    ready._lease_ms = 1
-    ready.turn(add=[Bell("llm", CALL, (("llm", "chat", CALL),), 5)])
-    ready._lease_ms = 30_000
-    time.sleep(0.01)
-
-
-@pytest.mark.parametrize("message", [celerys, foreign, ended, told_to_wait, lapsed])
-def test_what_may_not_start_at_once_is_left_to_celery(publisher, client, redis_url, message):
-    ours = dispatch(publisher, redis_url, rings=True)
-    message(publisher, ours.ready, client)
-    there = client.lrange("aios:q:llm:5", 0, -1)
-    with ours.taking(frozenset({"llm"})) as hand:
-        ours.ring()
-        assert hand.take() is None
-    assert client.lrange("aios:q:llm:5", 0, -1) == there != []
-    ours.close()
-
-
-def test_a_grant_that_was_taken_off_a_queue_holds_for_a_whole_lease(publisher, client, redis_url):
-    ours = dispatch(publisher, redis_url, rings=True)
-    ours.ring(add=[Bell("llm", CALL, (("llm", "chat", CALL),), 5)])
-    client.zadd("aios:grants:llm", {CALL: time.time() * 1000 + 5000})
-    with ours.taking(frozenset({"llm"})) as hand:
-        ours.ring()
-        assert hand.take().bell.id == CALL
-    assert client.zscore("aios:grants:llm", CALL) > time.time() * 1000 + 25_000
+    assert (taken is None) is waiting
+    assert client.llen("aios:q:llm:5") == int(waiting)
     ours.close()
 
 
