@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 AGENT_THREADS, LLM_THREADS = 4, 8
 IDLE_ROUND = 20
+TALKS = 3
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def measure(folder: Path, plan: Plan, console: Console, *, profile: str = "pools
         with console.status("bare Celery"):
             found = {key: value for rival in rivals for key, value in _bare_load(fleet, rival, plan).items()}
         fleet.worker("llm", queues="llm", concurrency=LLM_THREADS)
-        with console.status("a talk of 100 turns"):
+        with console.status("talks of 100 turns"):
             found |= _talk(fleet, 100)
         fleet.worker("agent", queues="agent", concurrency=AGENT_THREADS)
         with console.status("idle"):
@@ -155,15 +156,19 @@ def _idle(fleet: Fleet, rivals: Sequence[_Bare], plan: Plan) -> dict[str, object
 def _talk(fleet: Fleet, turns: int) -> dict[str, object]:
     """How long an agent takes from an answer to its next request, at the beginning and at the end of a long journal.
 
-    A worker that keeps no programs replays the whole of it each time.
+    A worker that keeps no programs replays the whole of it each time. Medians of ten turns of each of some talks.
     """
     cold = {"AIOS_WORKER__LIVE_RUNS": "0", "AIOS_WORKER__PROFILE": "pools"}
     fleet.worker("cold", queues="agent", concurrency=1, more=cold)
-    agent = _run(fleet, 1, turns, program="talk")[0]
+    first: list[float] = []
+    last: list[float] = []
+    for _ in range(TALKS):
+        rows = fleet.client.journal(_run(fleet, 1, turns, program="talk")[0])
+        took = [(after["created_at"] - one["finished_at"]).total_seconds() * 1000 for one, after in pairwise(rows)]
+        first += took[:10]
+        last += took[-10:]
     fleet.stop("cold")
-    rows = fleet.client.journal(agent)
-    took = [(after["created_at"] - before["finished_at"]).total_seconds() * 1000 for before, after in pairwise(rows)]
-    return {"resume_ms_at_turn_5": _quantile(took[:10], 0.5), "resume_ms_at_turn_100": _quantile(took[-10:], 0.5)}
+    return {"resume_ms_at_turn_5": _quantile(first, 0.5), "resume_ms_at_turn_100": _quantile(last, 0.5)}
 
 
 def _load(fleet: Fleet, agents: int, calls: int) -> dict[str, object]:
