@@ -224,7 +224,7 @@ _SUBMIT = Hot(
         SELECT :id, :root_id, :program, :task, CASE WHEN held THEN 'paused' ELSE :state END, :priority, :tenant, :owner,
                CAST(:groups AS text[]), :budgets, :idempotency_key
         FROM asked WHERE known IS NULL AND room AND (loaded OR :anyway)
-        ON CONFLICT DO NOTHING RETURNING id
+        ON CONFLICT (idempotency_key) DO NOTHING RETURNING id
     )
     SELECT COALESCE(known, made.id) AS id, room, loaded OR :anyway AS welcome FROM asked LEFT JOIN made ON true
     """

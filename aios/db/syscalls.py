@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from aios.db import agents, contexts
 from aios.db.hot import Hot
 from aios.db.settlement import Settled, settle
-from aios.kernel.ports import Claimed, Clauses, Outcome
+from aios.kernel.ports import Claimed, Outcome
 from aios.kernel.words import SyscallState
 
 if TYPE_CHECKING:
@@ -103,7 +103,13 @@ def claim(tx: Transaction, syscall: UUID, *, token: UUID, incarnation: UUID) -> 
 
 
 def complete(
-    tx: Transaction, call: Claimed, outcome: Outcome, *, taker: Taker | None = None, lazy: bool = False
+    tx: Transaction,
+    call: Claimed,
+    outcome: Outcome,
+    *,
+    taker: Taker | None = None,
+    lazy: bool = False,
+    at_once: bool = False,
 ) -> Settled | None:
     """Record a result, once; None when the claim is no longer ours and nothing may be written.
 
@@ -113,10 +119,13 @@ def complete(
         outcome: what came of it.
         taker: who drives the agent that this wakes; None: whoever claims it.
         lazy: as in `settle`.
+        at_once: let the outcome's clauses do what it does, in this very statement; None as well when they did nothing.
     """
-    if outcome.clauses is not None:
-        agents.lock(tx, call.agent_id)  # before its effect, as the clauses do
-    result = outcome.effect(tx) if outcome.effect else outcome.result
+    result = None
+    if not at_once:
+        if outcome.clauses is not None:
+            agents.lock(tx, call.agent_id)  # before its effect, as the clauses do
+        result = outcome.effect(tx) if outcome.effect else outcome.result
     usage: JsonObject | None = outcome.usage.__dict__ if outcome.usage else None
     return settle(
         tx,
@@ -132,24 +141,17 @@ def complete(
         tokens=outcome.usage.total if outcome.usage else 0,
         taker=taker,
         lazy=lazy,
+        clauses=outcome.clauses if at_once else None,
     )
 
 
-def complete_at_once(tx: Transaction, call: Claimed, clauses: Clauses, *, taker: Taker | None = None) -> Settled | None:
+def complete_at_once(tx: Transaction, call: Claimed, outcome: Outcome, *, taker: Taker | None = None) -> Settled | None:
     """Do what a claimed syscall asks for and record its result, in one statement.
 
     None when nothing was written: the claim is no longer ours, or the effect takes another course than the usual one.
     """
     try:
-        return settle(
-            tx,
-            id=call.id,
-            agent_id=call.agent_id,
-            token=call.token,
-            state=SyscallState.DONE,
-            taker=taker,
-            clauses=clauses,
-        )
+        return complete(tx, call, outcome, taker=taker, at_once=True)
     except psycopg.IntegrityError:  # something that the clauses took for granted has gone meanwhile
         return None
 

@@ -28,6 +28,7 @@ _TRIES: Final = 5
 _PAGE: Final = 500
 
 _LOAD: Final = Hot(text("SELECT digest, data FROM blobs WHERE digest = ANY(:digests)"))
+_HOLD: Final = Hot(text("SELECT digest FROM blobs WHERE digest = ANY(:digests) ORDER BY digest FOR KEY SHARE"))
 
 
 class Kept(NamedTuple):
@@ -69,8 +70,11 @@ class Blobs:
 
     def hold(self, tx: Transaction, digest: bytes) -> bool:
         """Keep a content that is there already from being swept before `tx` ends; False if it is gone."""
-        held = select(blobs.c.size).where(blobs.c.digest == digest).with_for_update(read=True, key_share=True)
-        return tx.execute(held).first() is not None
+        return digest in self.hold_all(tx, [digest])
+
+    def hold_all(self, tx: Transaction, digests: Sequence[bytes]) -> set[bytes]:
+        """Keep contents from being swept before `tx` ends; gives those that are there."""
+        return {bytes(row["digest"]) for row in _HOLD.all(tx, {"digests": list(digests)})}
 
     def load(self, tx: Transaction, digest: bytes) -> bytes:
         """A content.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sqlalchemy import insert, text
 
 from aios.db.tables import chunks
-from aios.errors import AiosError
+from aios.errors import AiosError, DatabaseUnavailable
 from aios.log import logger
 from aios.storage import pdf
 from aios.storage.chunking import chunk, chunk_pages
@@ -58,8 +58,6 @@ _COUNT = text("SELECT count(*) FROM files WHERE indexed < version AND NOT delete
 _KNOWN = text("SELECT DISTINCT digest, media_type FROM chunks WHERE digest = ANY(:digests) AND embedder = :embedder")
 
 _LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
-
-_HOLD = text("SELECT digest FROM blobs WHERE digest = ANY(:digests) ORDER BY digest FOR KEY SHARE")
 
 _DROP = text(
     """
@@ -199,21 +197,29 @@ class Index:
             return tx.execute(_OTHERS, {"embedder": self._embedder().name}).rowcount
 
     def _index(self, tasks: Sequence[Task]) -> None:
+        """Index them together; if that fails, each by itself: one file must not keep the others from being found."""
         try:
-            with self._database.statement() as tx:
-                there = self._known(tx, tasks)
-                new = {task.content: task for task in tasks if task.content not in there}
-                data = self._blobs.load_all(tx, [digest for digest, _ in new])
-            pieces = {content: _pieces(task, data[content.digest]) for content, task in new.items()}
-            cuts = self._cuts(pieces)
-            with self._database.transaction() as tx:
-                self._store(tx, tasks, cuts)
-        except AiosError as error:
-            if len(tasks) > 1:  # one of them must not keep the others from being found
+            self._index_all(tasks)
+        except DatabaseUnavailable:  # all of them wait for it
+            raise
+        except Exception as error:
+            if len(tasks) > 1:
                 for task in tasks:
                     self._index([task])
-            else:  # its lease ends, and somebody tries again
-                log.warning("index: %s version %d: %s", tasks[0].path, tasks[0].version, error)
+                return
+            (task,) = tasks  # its lease ends, and somebody tries again
+            known = isinstance(error, AiosError)
+            log.warning("index: %s version %d: %s", task.path, task.version, error, exc_info=not known)
+
+    def _index_all(self, tasks: Sequence[Task]) -> None:
+        with self._database.statement() as tx:
+            there = self._known(tx, tasks)
+            new = {task.content: task for task in tasks if task.content not in there}
+            data = self._blobs.load_all(tx, [digest for digest, _ in new])
+        pieces = {content: _pieces(task, data[content.digest]) for content, task in new.items()}
+        cuts = self._cuts(pieces)
+        with self._database.transaction() as tx:
+            self._store(tx, tasks, cuts)
 
     def _cuts(self, pieces: Mapping[Content, Sequence[Chunk]]) -> dict[Content, Cut]:
         texts = [piece.text for some in pieces.values() for piece in some]
@@ -249,8 +255,7 @@ class Index:
             tx.execute(_DROP_UNUSED, {"digest": digest})
 
     def _replace(self, tx: Transaction, cuts: Mapping[Content, Cut]) -> None:
-        held = tx.execute(_HOLD, {"digests": [content.digest for content in cuts]}) if cuts else ()
-        kept = {bytes(row.digest) for row in held}
+        kept = self._blobs.hold_all(tx, [content.digest for content in cuts]) if cuts else set()
         rows = [
             {
                 "digest": content.digest,

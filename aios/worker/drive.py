@@ -290,8 +290,8 @@ class Drive:
             bells.append(agent_bell(child["id"], priority=child["priority"], payer=payer))
         if recorded.again:
             bells.append(agent_bell(driven.id, priority=driven.priority, payer=driven.payer))
-        if recorded.awaited:
-            self._wake_parents(driven.id)
+        if recorded.awaited or (driven.parent_id is not None and progress.outcome is not None):
+            self._wake_parents(driven.id)  # a parent's, too, that began to wait while this one's end was written
         return bells, True
 
     @contextmanager

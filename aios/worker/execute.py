@@ -217,7 +217,7 @@ class Execution:
         taker = self.drive.taker() if self.drive else None
         if isinstance(outcome, Outcome) and outcome.clauses is not None and self.settings.worker.at_once:
             with self.database.statement() as tx:
-                settled = syscalls.complete_at_once(tx, call, outcome.clauses, taker=taker)
+                settled = syscalls.complete_at_once(tx, call, outcome, taker=taker)
             if settled is not None:
                 return settled
         try:

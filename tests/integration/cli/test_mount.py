@@ -103,8 +103,8 @@ def test_a_mistake_is_one_clear_line(aios, monkeypatch, tmp_path):
 def test_the_pages_commands_run(aios, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     # The page's commands run as they stand, which leaves no place for an option: only the clock is quicker.
-    monkeypatch.setattr(file_mount, "_SETTLE", timedelta(milliseconds=50))
-    monkeypatch.setattr(file_mount, "_PAUSE", timedelta(milliseconds=50))
+    for wait in ("_SETTLE", "_PAUSE"):
+        monkeypatch.setattr(file_mount, wait, timedelta(milliseconds=50))  # seconds are too long for a test
     (commands,) = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     said = ""
     for line in commands.splitlines():

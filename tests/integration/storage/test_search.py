@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import threading
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
 from aios.errors import InvalidArgument
 from aios.memory.hashing import Hashing
+from aios.storage import index
 from aios.storage.blobs import Blobs
 from aios.storage.index import Index
 from aios.storage.store import Store
@@ -137,6 +139,27 @@ def test_a_file_that_was_written_again_meanwhile_is_indexed_again(disk, database
     index.catch_up()
     assert "pets/cat.md" in found(disk, "statute", by="words")
     assert disk("stat", path="pets/cat.md")["indexed"]
+
+
+def test_a_file_that_cannot_be_indexed_keeps_no_other_from_being_found(disk, monkeypatch):
+    pieces = index._pieces
+
+    def spoilt(task, data):
+        if task.path.endswith("cat.md"):
+            raise RuntimeError("nobody thought of this")
+        return pieces(task, data)
+
+    monkeypatch.setattr(index, "_pieces", spoilt)
+    disk.write("pets/new.md", "a statute of limitations")
+    disk.store.index.tick()
+    assert "pets/new.md" in found(disk, "statute", by="words")
+    assert not disk("stat", path="pets/cat.md")["indexed"]
+
+
+def test_the_indexer_takes_small_files_together_and_a_large_one_by_itself(monkeypatch):
+    monkeypatch.setattr(index, "_BYTES_AT_ONCE", 10)
+    tasks = [index.Task(uuid4(), "x", 1, 0, b"", "", size) for size in (4, 6, 1, 99, 3)]
+    assert [[task.size for task in group] for group in index._together(tasks)] == [[4, 6], [1], [99], [3]]
 
 
 def test_many_indexers_and_writers_at_once_leave_nothing_unknown(database):

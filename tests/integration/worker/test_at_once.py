@@ -147,18 +147,18 @@ def test_many_at_once_write_one_file_and_one_block_one_after_the_other(world):
 def test_what_lost_its_claim_writes_nothing(world, monkeypatch, op):
     at_once, seen = syscalls.complete_at_once, []
 
-    def late(tx, call, clauses, **given):
+    def late(tx, call, outcome, **given):
         if not seen:
             taken = "UPDATE syscalls SET claim_token = :other WHERE id = :id"
             tx.execute(text(taken), {"other": uuid4(), "id": call.id})
-            seen.append(at_once(tx, call, clauses, **given))
+            seen.append(at_once(tx, call, outcome, **given))
             tx.execute(text(taken), {"other": call.token, "id": call.id})
             with world.database.statement() as other:
                 rows = (
                     "SELECT name FROM memory_blocks UNION ALL SELECT path FROM files UNION ALL SELECT 'blob' FROM blobs"
                 )
                 seen.append(other.execute(text(rows)).all())
-        return at_once(tx, call, clauses, **given)
+        return at_once(tx, call, outcome, **given)
 
     monkeypatch.setattr(syscalls, "complete_at_once", late)
     resource, verb = op.split(".")
@@ -189,10 +189,10 @@ def test_a_write_whose_reply_was_lost_leaves_no_version_in_the_cache_that_there_
 def test_a_content_that_goes_while_it_is_written_is_written_by_the_effect(world, monkeypatch):
     at_once, tries = syscalls.complete_at_once, []
 
-    def pruned(tx, call, clauses, **given):
+    def pruned(tx, call, outcome, **given):
         """As if the content had been found there, and retention had removed it a moment later."""
-        sql = clauses.sql.replace(KEPT, "SELECT CAST(:digest AS bytea) AS digest FROM mine")
-        tries.append(at_once(tx, call, replace(clauses, sql=sql), **given))
+        sql = outcome.clauses.sql.replace(KEPT, "SELECT CAST(:digest AS bytea) AS digest FROM mine")
+        tries.append(at_once(tx, call, replace(outcome, clauses=replace(outcome.clauses, sql=sql)), **given))
         return tries[-1]
 
     monkeypatch.setattr(syscalls, "complete_at_once", pruned)
