@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 AGENT_THREADS, LLM_THREADS = 4, 8
 IDLE_ROUND = 20
 TALKS = 3
+SHORT, LONG = 5, 100  # turns
+POOLS = {"AIOS_WORKER__PROFILE": "pools"}
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,14 @@ class Plan:
 
     @classmethod
     def of(cls, *, quick: bool) -> Plan:
-        """Half a minute, or several."""
+        """A minute or two, or several."""
         return cls(120, (32,), 10, 1500) if quick else cls(400, (32, 250), 20, 10_000)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run it."""
     parser = argparse.ArgumentParser(prog="aios bench overhead", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="half a minute instead of several")
+    parser.add_argument("--quick", action="store_true", help="a minute or two instead of several")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--profile", choices=["pools", "fused"], default="pools", help="how work changes hands")
     parser.add_argument(
@@ -80,7 +82,7 @@ def measure(folder: Path, plan: Plan, console: Console, *, profile: str = "pools
             found = {key: value for rival in rivals for key, value in _bare_load(fleet, rival, plan).items()}
         fleet.worker("llm", queues="llm", concurrency=LLM_THREADS)
         with console.status("talks of 100 turns"):
-            found |= _talk(fleet, 100)
+            found |= _talks(fleet)
         fleet.worker("agent", queues="agent", concurrency=AGENT_THREADS)
         with console.status("idle"):
             found |= _idle(fleet, rivals, plan)
@@ -153,22 +155,48 @@ def _idle(fleet: Fleet, rivals: Sequence[_Bare], plan: Plan) -> dict[str, object
     }
 
 
-def _talk(fleet: Fleet, turns: int) -> dict[str, object]:
+def _talks(fleet: Fleet) -> dict[str, object]:
     """How long an agent takes from an answer to its next request, at the beginning and at the end of a long journal.
 
-    A worker that keeps no programs replays the whole of it each time. Medians of ten turns of each of some talks.
+    `replay`: in a worker that keeps no programs, and so replays the whole of it each time; medians of ten turns of each of
+    some talks. `cold_resume`: in a process that has done nothing yet; medians of one turn of each.
     """
-    cold = {"AIOS_WORKER__LIVE_RUNS": "0", "AIOS_WORKER__PROFILE": "pools"}
-    fleet.worker("cold", queues="agent", concurrency=1, more=cold)
-    first: list[float] = []
-    last: list[float] = []
-    for _ in range(TALKS):
-        rows = fleet.client.journal(_run(fleet, 1, turns, program="talk")[0])
-        took = [(after["created_at"] - one["finished_at"]).total_seconds() * 1000 for one, after in pairwise(rows)]
-        first += took[:10]
-        last += took[-10:]
-    fleet.stop("cold")
-    return {"resume_ms_at_turn_5": _quantile(first, 0.5), "resume_ms_at_turn_100": _quantile(last, 0.5)}
+    fleet.worker("talk", queues="agent", concurrency=1, more={"AIOS_WORKER__LIVE_RUNS": "0", **POOLS})
+    talks = [(turns, _interrupted(fleet, turns)) for turns in (SHORT, LONG) * TALKS]
+    fleet.stop("talk")
+    took = [_pauses(fleet, agent) for turns, agent in talks if turns == LONG]
+    replays = {
+        SHORT: [pause for one in took for pause in one[:10]],
+        LONG: [pause for one in took for pause in one[-10:]],
+    }
+    cold: dict[int, list[float]] = {SHORT: [], LONG: []}
+    for turns, agent in talks:
+        fleet.worker("cold", queues="agent", concurrency=1, more=POOLS)
+        fleet.client.answer(agent, "yes")
+        fleet.client.result(agent, timeout=60)
+        fleet.stop("cold")
+        cold[turns].append(_pauses(fleet, agent)[-1])
+    return {
+        **{f"replay_ms_at_turn_{turns}": _quantile(times, 0.5) for turns, times in replays.items()},
+        **{f"cold_resume_ms_at_turn_{turns}": _quantile(times, 0.5) for turns, times in cold.items()},
+    }
+
+
+def _interrupted(fleet: Fleet, turns: int) -> str:
+    agent = fleet.client.submit("interrupted", turns)
+    while not fleet.client.questions(agent):
+        time.sleep(0.1)
+    return agent
+
+
+def _pauses(fleet: Fleet, agent: str) -> list[float]:
+    """From each answer to the next request, in ms."""
+    rows = fleet.client.journal(agent)
+    return [
+        (after["created_at"] - one["finished_at"]).total_seconds() * 1000
+        for one, after in pairwise(rows)
+        if one["finished_at"]
+    ]
 
 
 def _load(fleet: Fleet, agents: int, calls: int) -> dict[str, object]:

@@ -39,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
 
 def overhead(
     *,
-    quick: Annotated[bool, typer.Option("--quick", help="Half a minute instead of several.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute or two instead of several.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
     profile: Annotated[str, typer.Option(help="How work changes hands: `pools` or `fused`.")] = "pools",
 ) -> None:

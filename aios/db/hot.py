@@ -6,10 +6,10 @@ SQLAlchemy still owns the connection, its pool and the transaction.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 from sqlalchemy import JSON, TextClause
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
@@ -18,7 +18,11 @@ from aios.kernel.values import compact
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from psycopg.rows import RowFactory
+
     from aios.db.session import Transaction
+
+R = TypeVar("R")
 
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
 
@@ -31,13 +35,17 @@ class Hot:
 
     def first(self, tx: Transaction, values: Mapping[str, Any]) -> dict[str, Any] | None:
         """Its first row by column, or None."""
-        return self._run(tx, values).fetchone()
+        return self._run(tx, values, dict_row).fetchone()
 
     def all(self, tx: Transaction, values: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
         """Its rows by column."""
-        return self._run(tx, values).fetchall()
+        return self._run(tx, values, dict_row).fetchall()
 
-    def _run(self, tx: Transaction, values: Mapping[str, Any]) -> psycopg.Cursor[dict[str, Any]]:
+    def tuples(self, tx: Transaction, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+        """Its rows, the columns as they come: for many rows."""
+        return self._run(tx, values, tuple_row).fetchall()
+
+    def _run(self, tx: Transaction, values: Mapping[str, Any], rows: RowFactory[R]) -> psycopg.Cursor[R]:
         sql, nullable = self._compiled
         given = dict(values)
         for name, none_as_null in nullable.items():
@@ -45,7 +53,7 @@ class Hot:
                 given[name] = compact(given[name])
         connection: psycopg.Connection[Any] = tx.connection.driver_connection  # type: ignore[assignment]  # typed as any DBAPI's
         try:
-            return connection.cursor(row_factory=dict_row).execute(sql, given, prepare=True)
+            return connection.cursor(row_factory=rows).execute(sql, given, prepare=True)
         except psycopg.OperationalError:
             if connection.closed:  # SQLAlchemy did not see it happen, and would try to roll back
                 tx.invalidate()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, text
@@ -24,7 +24,7 @@ from aios.kernel.replay import Continued, Entry, Raised, Returned
 from aios.kernel.words import AgentState, SyscallState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from aios.db.agents import Driven
     from aios.db.session import Transaction
@@ -184,19 +184,23 @@ def load(tx: Transaction, agent: UUID, *, generation: int, only: Sequence[str] |
     """The entries of one generation by seq, in the order in which they were asked: all, or those of `only`."""
     entries: dict[str, Entry] = {}
     statement, more = (_LOAD, {}) if only is None else (_LOAD_ONLY, {"only": list(only)})
-    for row in statement.all(tx, {"agent": agent, "generation": generation, **more}):
-        seq = row["seq"]
+    rows = statement.tuples(tx, {"agent": agent, "generation": generation, **more})
+    for seq, label, digest, pending, settled, state, error, context, result in rows:
         known = entries.get(seq)
         if known is None:
-            known = entries[seq] = _entry(row)
-        elif row["context"] is not None:
-            known = entries[seq] = replace(known, context=row["context"])
-        if row["state"] == SyscallState.DONE:
-            known.results.append(row["result"])
-        elif row["error"] is not None and known.error is None:
-            entries[seq] = Entry(known.digest, known.label, error=from_json(row["error"]))
-        elif row["state"] is not None and known.error is None:
-            entries[seq] = Entry(known.digest, known.label, error=FinalError(f"{known.label} was {row['state']}"))
+            known = entries[seq] = (
+                Entry(digest, label, open=pending > 0, context=context)
+                if settled is None
+                else _settled(settled, label=label, digest=digest)
+            )
+        elif context is not None:
+            known = entries[seq] = replace(known, context=context)
+        if state == SyscallState.DONE:
+            known.results.append(result)
+        elif error is not None and known.error is None:
+            entries[seq] = Entry(digest, label, error=from_json(error))
+        elif state is not None and known.error is None:
+            entries[seq] = Entry(digest, label, error=FinalError(f"{label} was {state}"))
     return entries
 
 
@@ -271,14 +275,11 @@ def _close(driven: Driven, outcome: Outcome | None) -> tuple[str, JsonObject]:
             return "end", {"state": AgentState.FAILED.value, "result": None, "error": error.to_json()}
 
 
-def _entry(row: Mapping[str, Any]) -> Entry:
-    settled = row["settled"]
-    if settled is None:
-        return Entry(bytes(row["digest"]), row["label"], open=row["pending"] > 0, context=row["context"])
+def _settled(settled: JsonObject, *, label: str, digest: bytes) -> Entry:
     if "error" in settled:
-        return Entry(bytes(row["digest"]), row["label"], error=from_json(settled["error"]))
+        return Entry(digest, label, error=from_json(settled["error"]))
     results = settled["results"] if "results" in settled else [settled["result"]]  # several: a fork's edited answer
-    return Entry(bytes(row["digest"]), row["label"], results=results)
+    return Entry(digest, label, results=results)
 
 
 def _rows(driven: Driven, issued: Sequence[Issued]) -> tuple[list[JsonObject], list[JsonObject], list[list[Link]]]:

@@ -31,19 +31,29 @@ class Chains:
         self._last: list[JsonObject] = []
         self._digests: list[bytes] = []
 
+    def digest(self, messages: Sequence[JsonObject]) -> bytes:
+        """The digest of `messages`, of which there is at least one.
+
+        Raises:
+            NotJson: a message is no JSON.
+        """
+        said, found = self._last, self._digests
+        same = self._same(messages)
+        del said[same:], found[same:]
+        for message in messages[same:]:
+            new, copied = link(found[-1] if found else ROOT, message), _copied(message)
+            found.append(new)
+            said.append(copied)
+        return found[-1]
+
     def digests(self, messages: Sequence[JsonObject]) -> list[bytes]:
         """The digest of every prefix of `messages`, shortest first.
 
         Raises:
             NotJson: a message is no JSON.
         """
-        same = self._same(messages)
-        said, found = self._last[:same], self._digests[:same]
-        for message in messages[same:]:
-            found.append(link(found[-1] if found else ROOT, message))
-            said.append(_copied(message))
-        self._last, self._digests = said, found
-        return found
+        self.digest(messages)
+        return self._digests.copy()
 
     def _same(self, messages: Sequence[JsonObject]) -> int:
         """How many messages are those of the last conversation."""
@@ -55,7 +65,10 @@ class Chains:
 
 
 def _copied(message: JsonObject) -> JsonObject:
-    return dict(message) if all(isinstance(value, str) for value in message.values()) else deepcopy(message)
+    for value in message.values():
+        if not isinstance(value, str):
+            return deepcopy(message)
+    return message.copy()
 
 
 def link(parent: bytes, message: JsonObject) -> bytes:

@@ -180,7 +180,7 @@ def _recalling(request: Request[T], *, query: str, pages: int) -> Request[T]:
     if "recall" in request.args or not query.strip():
         return request
     args = {**request.args, "recall": {"query": query, "k": pages, "tags": [PAGE_TAG]}}
-    return replace(request, args=args, decode=lambda results: request.decode(results[1:]))
+    return replace(request, args=args, spelled=None, decode=lambda results: request.decode(results[1:]))
 
 
 def _question(messages: Sequence[JsonObject]) -> str:

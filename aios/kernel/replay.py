@@ -15,7 +15,7 @@ from asyncio import CancelledError
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aios.errors import (
     AiosError,
@@ -154,20 +154,21 @@ class Run:
 
     def ask(self, seq: str, request: Request[Any]) -> Entry | None:
         """The settled entry of request `seq`, or None: it is open, or was issued just now."""
-        whole, prefixes = request.fingerprint(self._chains)
+        whole = request.fingerprint(self._chains)
         self._visited.add(seq)
         known = self._journal.get(seq)
         if known is not None:
             if known.digest != whole:
                 raise NondeterminismError(seq, known.label, request.label)
             return None if known.open else known
-        issued = self._new(seq, request, whole, prefixes)
+        issued = self._new(seq, request, whole)
         self._issued.append(issued)
         return issued.entry
 
-    def _new(self, seq: str, request: Request[Any], whole: bytes, prefixes: list[bytes]) -> Issued:
+    def _new(self, seq: str, request: Request[Any], whole: bytes) -> Issued:
         if self._issue is None:
             raise ProgramBroke("asked for something before anybody could answer it")
+        prefixes = self._chains.digests(request.messages) if request.messages else []
         try:
             answer = self._issue(request)
             if isinstance(answer, tuple):
@@ -206,8 +207,7 @@ class Run:
         return Returned(settled.value)
 
 
-@dataclass(frozen=True)
-class _Settled:
+class _Settled(NamedTuple):
     value: Any = None
     error: BaseException | None = None
 

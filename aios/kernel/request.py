@@ -37,6 +37,7 @@ class Request(Generic[T]):
         messages: the conversation it is about; journalled by digest, never in full.
         decode: makes the awaited value of the results of the plan's syscalls.
         local: computes the result in the drive itself; journalled with it, not dispatched.
+        spelled: `args` as JSON text, where that is known already.
     """
 
     resource: str
@@ -45,6 +46,7 @@ class Request(Generic[T]):
     messages: Sequence[JsonObject] | None = None
     decode: Callable[[list[Json]], T] = last
     local: Callable[[], Json] | None = None
+    spelled: bytes | None = None
 
     def __await__(self) -> Generator[object, T, T]:
         """Hand the request to the kernel."""
@@ -70,17 +72,16 @@ class Request(Generic[T]):
         Raises:
             NotJson: one is none.
         """
-        return canonical(self.args, what=f"an argument of {self.name}")
+        return self.spelled or canonical(self.args, what=f"an argument of {self.name}")
 
-    def fingerprint(self, chains: Chains) -> tuple[bytes, list[bytes]]:
-        """The digest of all that is asked, and of every prefix of the messages.
+    def fingerprint(self, chains: Chains) -> bytes:
+        """The digest of all that is asked.
 
         Raises:
-            NotJson: an argument is no JSON.
+            NotJson: an argument or a message is no JSON.
         """
-        prefixes = chains.digests(self.messages) if self.messages else []
-        whole = digest(self.name.encode(), self.text, *prefixes[-1:])
-        return whole, prefixes
+        asked = self.name.encode(), self.spelled or self.text
+        return digest(*asked, chains.digest(self.messages)) if self.messages else digest(*asked)
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,8 +47,8 @@ def compact(value: Json) -> str:
 
 
 def parsed(text: bytes | str) -> Json:
-    """The value of JSON text, UTF-8 if bytes: what Postgres sends, whose encoding need not be guessed."""
-    return _DECODER.decode(text if isinstance(text, str) else text.decode())
+    """The value of JSON text, UTF-8 if bytes: what Postgres sends, whose encoding need not be guessed, nor its end."""
+    return _DECODER.raw_decode((text if isinstance(text, str) else text.decode()).lstrip())[0]
 
 
 _DIGEST_BYTES = 20  # 80 bits against a collision that somebody looks for; every context stores two of them

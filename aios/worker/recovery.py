@@ -270,7 +270,10 @@ class Recovery:
         return bells, after
 
     def _tick_on(self) -> None:
-        while not self._stop.wait(self.settings.worker.tick_seconds):
+        """The first tick is at once: it grants what waits for a worker that was not there until now."""
+        seconds = 0.0
+        while not self._stop.wait(seconds):
+            seconds = self.settings.worker.tick_seconds
             try:
                 self.tick()
             except AiosError as error:

@@ -1,5 +1,5 @@
 """What operators rely on, with real processes: two beats, of which one dies, start each tick's agent once; Flower shows the
-work behind a password.
+work behind a password; a new worker has work at once.
 """
 
 from __future__ import annotations
@@ -117,6 +117,24 @@ async def keeper(agent: Agent, task: str) -> str:
 """
 
 
+@pytest.fixture
+def keeper(tmp_path: Path) -> dict[str, str]:
+    """The environment of a worker that has the program `keeper`."""
+    folder = tmp_path / "programs" / "keeper"
+    folder.mkdir(parents=True)
+    (folder / "agent.py").write_text(KEEPER)
+    return {"AIOS_AGENTS_PATH": str(folder.parent)}
+
+
+def test_a_worker_is_given_what_waits_as_soon_as_it_has_started(
+    client: Client, processes: Processes, keeper: dict[str, str]
+) -> None:
+    processes.worker("late", pool="agent,storage", AIOS_WORKER__TICK_SECONDS="3600", **keeper)
+    eventually(lambda: bool(client.programs()))
+    agent = client.submit("keeper", "hello")
+    assert client.result(agent, timeout=30).value == "hello"
+
+
 @contextmanager
 def flower(processes: Processes) -> Iterator[str]:
     port = ports.free_port()
@@ -127,13 +145,10 @@ def flower(processes: Processes) -> Iterator[str]:
 
 
 def test_flower_shows_the_work_of_an_agent_behind_a_password(
-    client: Client, processes: Processes, tmp_path: Path
+    client: Client, processes: Processes, keeper: dict[str, str]
 ) -> None:
-    folder = tmp_path / "programs" / "keeper"
-    folder.mkdir(parents=True)
-    (folder / "agent.py").write_text(KEEPER)
     with flower(processes) as url, httpx.Client(base_url=url, auth=("aios", "secret"), trust_env=False) as web:
-        processes.worker("light-1", pool="agent,storage", AIOS_AGENTS_PATH=str(folder.parent))
+        processes.worker("light-1", pool="agent,storage", **keeper)
         eventually(lambda: bool(client.programs()))
         agent = client.submit("keeper", "hello")
         assert client.result(agent, timeout=30).value == "hello"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from aios.errors import InvalidArgument
 from aios.kernel.chat import Dropped, Reply, Sampling, ToolCall, Usage, check_messages
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class _Options(NamedTuple):
+    """How a model was asked last: as given, as arguments, as their JSON text."""
+
+    given: str
+    args: JsonObject
+    spelled: bytes
+
+
 class LLM:
     """`agent.llm`: the models."""
 
@@ -37,6 +45,7 @@ class LLM:
         self._memory = memory or AutoMemory(recall=None, remember=None)
         self._context = strategy_of(context)
         self._checked: list[JsonObject] = []
+        self._options = _Options("", {}, b"")
 
     def chat(
         self,
@@ -70,12 +79,20 @@ class LLM:
                 None: as the program says. `reply.context` tells what the model was not shown.
             **options: fields of `Sampling`.
         """
-        wanted = {"model": model, "fallbacks": list(fallbacks), "quality": _checked_quality(quality)}
-        args = _llm_args(sampling, options, **wanted, tools=list(tools), schema=schema)
+        _check_quality(quality)
+        args, known = self._args(
+            sampling, options, model=model, tools=list(tools), schema=schema, fallbacks=list(fallbacks), quality=quality
+        )
         conversation = self._conversation(messages)
-        args |= self._remembered(conversation, recall, remember, model=model)
-        position = 1 if "recall" in args else 0
-        request = Request("llm", "chat", args, messages=conversation, decode=lambda results: reply(results[position]))
+        more = self._remembered(conversation, recall, remember, model=model)
+        request = Request(
+            "llm",
+            "chat",
+            args | more,
+            messages=conversation,
+            decode=_second if "recall" in more else _first,
+            spelled=None if more else known,
+        )
         return self._windowed(request, context, _told)
 
     def act(
@@ -101,12 +118,10 @@ class LLM:
         """
         if not 0 <= repairs <= MOST_REPAIRS:
             raise InvalidArgument("repairs", repairs, f"give 0 to {MOST_REPAIRS}")
-        args = _llm_args(None, options, model=model, tools=list(tools), schema=None)
+        args, spelled = self._args(None, options, model=model, tools=list(tools))
 
         def ask(conversation: Sequence[JsonObject]) -> Request[Acted] | Folding[Acted]:
-            request = Request(
-                "llm", "act", args, messages=conversation, decode=lambda results: (reply(results[0]), results[1])
-            )
+            request = Request("llm", "act", args, messages=conversation, decode=_acted, spelled=spelled)
             return self._windowed(request, context, lambda both, dropped: (_told(both[0], dropped), both[1]))
 
         return Repairing(ask, check_messages(messages), repairs)
@@ -115,19 +130,48 @@ class LLM:
         self, prompt: str, *, schema: JsonObject | None = None, model: str = "", **options: Any
     ) -> Request[Reply]:
         """Continue a text as it stands, without the model's chat template."""
-        args = _llm_args(None, options, model=model, tools=[], schema=schema)
-        return Request("llm", "complete", {**args, "prompt": prompt}, decode=lambda results: reply(results[-1]))
+        args, _ = self._args(None, options, model=model, tools=[], schema=schema)
+        return Request("llm", "complete", {**args, "prompt": prompt}, decode=_first)
+
+    def _args(
+        self,
+        sampling: Sampling | None,
+        options: JsonObject,
+        *,
+        model: str,
+        tools: list[str],
+        schema: JsonObject | None = None,
+        fallbacks: list[str] | None = None,
+        quality: float = 0.0,
+    ) -> tuple[JsonObject, bytes]:
+        """What is asked of a model besides the messages, and its JSON text: a program asks with the same again and again."""
+        given = repr((sampling, options, model, tools, schema, fallbacks, quality))  # tells 1, 1.0 and True apart
+        if given != self._options.given:
+            chosen = _sampling(sampling, options)
+            args: JsonObject = {"sampling": chosen.to_json()}
+            wanted = {"model": model, "fallbacks": fallbacks, "quality": quality, "tools": tools}
+            args |= {name: value for name, value in wanted.items() if value}
+            if schema:  # as text: jsonb forgets the order of its fields, and a model answers in that order
+                canonical(schema, what="schema")
+                args["schema"] = json.dumps(schema, ensure_ascii=False)
+            self._options = _Options(given, args, canonical(args, what="an argument of llm"))
+        return self._options.args, self._options.spelled
 
     def _conversation(self, messages: str | Sequence[JsonObject]) -> list[JsonObject]:
         """The messages, each looked at once: a program asks with the same growing list again and again."""
         known = len(self._checked)
-        if known and isinstance(messages, list) and messages[:known] == self._checked:
-            if new := messages[known:]:
-                check_messages(new)
-            self._checked = list(messages)
-        else:
+        if not known or not isinstance(messages, list):
             self._checked = check_messages(messages)
-        return self._checked
+            return self._checked
+        said = messages.copy()
+        new = said[known:]
+        del said[known:]
+        unlike = said != self._checked
+        said += new
+        if unlike or new:
+            check_messages(said if unlike else new)
+        self._checked = said
+        return said
 
     def _remembered(
         self,
@@ -156,7 +200,7 @@ class LLM:
         strategy = self._context if context is None else strategy_of(context)
         if strategy is Strategy.ERROR:
             return request
-        asked = replace(request, args={**request.args, "context": strategy.value})
+        asked = replace(request, args={**request.args, "context": strategy.value}, spelled=None)
         return Folding(asked, strategy, told) if strategy.folds else asked
 
 
@@ -165,34 +209,40 @@ def _told(said: Reply, dropped: Dropped) -> Reply:
     return replace(said, context=replace(dropped, notes=said.context.notes if said.context else 0))
 
 
+def _first(results: list[Json]) -> Reply:
+    return reply(results[0])
+
+
+def _second(results: list[Json]) -> Reply:
+    return reply(results[1])
+
+
+def _acted(results: list[Json]) -> Acted:
+    return reply(results[0]), results[1]
+
+
 def reply(result: JsonObject) -> Reply:
     """The reply in the result of an `llm` syscall, its message read from the context it ended in."""
-    message = result["message"]
+    message, dropped = result["message"], result.get("context")
+    calls = message.get("tool_calls")
     return Reply(
         text=message.get("content") or "",
-        tool_calls=tuple(ToolCall.from_json(c) for c in message.get("tool_calls", ())),
+        tool_calls=tuple(map(ToolCall.from_json, calls)) if calls else (),
         finish_reason=result["finish_reason"],
         usage=Usage(**(result.get("usage") or {})),
         core=result.get("core") or "",
-        context=Dropped(**result["context"]) if result.get("context") else None,
+        context=Dropped(**dropped) if dropped else None,
     )
 
 
-def _checked_quality(quality: float) -> float:
+def _check_quality(quality: float) -> None:
     if isinstance(quality, bool) or not isinstance(quality, int | float) or not 0 <= quality <= 1:
         raise InvalidArgument("quality", quality, "give a number from 0 to 1, as cores declare it")
-    return quality
 
 
-def _llm_args(sampling: Sampling | None, options: JsonObject, **rest: Json) -> JsonObject:
+def _sampling(sampling: Sampling | None, options: JsonObject) -> Sampling:
     try:
-        chosen = Sampling(**{**(sampling.to_json() if sampling else {}), **options})
+        return Sampling(**{**(sampling.to_json() if sampling else {}), **options})
     except TypeError as error:
         names = ", ".join(Sampling.__dataclass_fields__)
         raise InvalidArgument("option", ", ".join(options), f"an LLM request takes {names}") from error
-    args: JsonObject = {"sampling": chosen.to_json()}
-    args.update({name: value for name, value in rest.items() if value})
-    if "schema" in args:  # as text: jsonb forgets the order of its fields, and a model answers in that order
-        canonical(args["schema"], what="schema")
-        args["schema"] = json.dumps(args["schema"], ensure_ascii=False)
-    return args

@@ -21,14 +21,20 @@ def said(turn: int) -> str:
 
 
 @program
-async def talk(agent: Agent, task: int) -> int:
-    """Hold a conversation of `task` turns, each question 2 KB of text that does not compress."""
+async def interrupted(agent: Agent, task: int) -> int:
+    """Hold a conversation of `task` turns, each question 2 KB of text that does not compress, and one after a break."""
     messages: list[dict[str, str]] = []
-    for turn in range(task):
+    await _turns(agent, messages, task)
+    await agent.ask("Shall we go on?")
+    await _turns(agent, messages, 1)
+    return task
+
+
+async def _turns(agent: Agent, messages: list[dict[str, str]], turns: int) -> None:
+    for turn in range(turns):
         messages.append({"role": "user", "content": said(turn)})
         reply = await agent.llm.chat(messages, max_tokens=8)
         messages.append(reply.message)
-    return task
 
 
 @program(tools=["calculator"])
