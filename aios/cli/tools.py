@@ -104,16 +104,21 @@ def call(
 def accept(
     name: Annotated[str, typer.Argument(help="An MCP server, or one of its tools as SERVER.TOOL.")],
     *,
+    digest: Annotated[
+        str | None, typer.Option(metavar="HEX", help="Only what `aios tools show` showed: its digest. For one tool.")
+    ] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Accept what an MCP server offers now, after `aios tools show` has told what changed.
 
-    Example: aios tools accept weather.forecast
+    Example: aios tools accept weather.forecast --digest 5d41402abc4b2a76b9719d911017c592ae75f1b2
     """
     server, _, tool = name.partition(".")
+    if digest and not tool:
+        raise InvalidArgument("digest", digest, "it is one tool's: give SERVER.TOOL")
     parts = _parts(data_dir)
-    changed = _servers(parts, server).accept(server, tool or None)
+    changed = _servers(parts, server).accept(server, tool or None, digest=digest)
     parts.close()
     if as_json:
         screen.show_json({"accepted": changed})
@@ -231,7 +236,11 @@ def _pinned(parts: "Parts", name: str) -> "JsonObject | None":
         raise InvalidArgument("tool", name, f"`aios tools mcp {server}` lists what the server offers")
     accepted = pin.accepted._asdict() if pin.accepted else None
     told: JsonObject = {"name": name, "state": pin.state, "accepted": accepted}
-    return told if pin.state == "accepted" else {**told, "offered": pin.offered._asdict() if pin.offered else None}
+    if pin.state == "accepted":
+        return told
+    if pin.offered is None:
+        return {**told, "offered": None}
+    return {**told, "offered": pin.offered._asdict(), "digest": pin.offered.digest.hex()}
 
 
 def _told(registry: "Registry", name: str) -> "JsonObject":

@@ -10,6 +10,7 @@ Source of the idea: durable execution by replay, as in Temporal and DBOS; journa
 
 from __future__ import annotations
 
+import threading
 import traceback
 from asyncio import CancelledError
 from collections.abc import Callable, Coroutine
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 HALTS = (NondeterminismError, BudgetSpent)
 """Errors that end the run itself; a program cannot catch them."""
 
-_RAISED = (Exception, SystemExit, CancelledError, GeneratorExit)
+_RAISED = (Exception, SystemExit, KeyboardInterrupt, CancelledError, GeneratorExit)
 """What code of the program's own may raise: `sys.exit()` ends its agent, never the worker's thread."""
 
 _EVICTIONS = 100  # a program that answers this many evictions with another request never lets go
@@ -179,6 +180,8 @@ class Run:
         except AiosError as error:
             return Issued(seq, request, whole, prefixes, Entry(whole, request.label, error=error))
         except _RAISED as error:  # agent.step runs the program's own code: its error is the program's
+            if _is_ctrl_c(error):
+                raise
             return Issued(seq, request, whole, prefixes, Entry(whole, request.label, error=_as_failure(error)))
         return Issued(seq, request, whole, prefixes, Entry(whole, request.label, results=[answer]))
 
@@ -248,6 +251,8 @@ class _Frame:
         except HALTS:
             raise
         except (*_RAISED, ContinueAsNew) as error:  # the program's own error is its outcome
+            if _is_ctrl_c(error):
+                raise
             self.settled = _Settled(error=error)
         else:
             self._accept(run, asked)
@@ -358,6 +363,11 @@ def _as_failure(error: BaseException) -> AiosError:
     if isinstance(error, RuntimeError) and "no running event loop" in str(error):
         return ForeignAwaitable(f"something that needs an event loop ({error})")
     return ProgramFailed(type(error).__name__, str(error), text)
+
+
+def _is_ctrl_c(error: BaseException) -> bool:
+    """Whether somebody wants the process to end: signals come to the main thread, as when a program is played in a test."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
 
 
 def _describe(asked: object) -> str:

@@ -7,16 +7,16 @@ import functools
 import inspect
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
 
 from aios.kernel.words import DEFAULT_PRIORITY
-from aios.sdk.client import Client, Result
+from aios.sdk.client import Client, Result, seconds_of
 from aios.sdk.stream import text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+    from datetime import timedelta
     from types import TracebackType
 
     from aios.kernel.values import Json, JsonObject
@@ -100,7 +100,7 @@ class AsyncClient:
 
     async def result(self, agent: str, *, timeout: float | timedelta | None = None) -> Result:  # noqa: ASYNC109
         """Wait until an agent has ended; after `timeout` (0: at once) give where it is."""
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        seconds = seconds_of(timeout)
         end = None if seconds is None else time.monotonic() + seconds
         while True:
             left = _STEP_SECONDS if end is None else end - time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from dataclasses import dataclass
@@ -39,6 +40,18 @@ if TYPE_CHECKING:
 _PART = re.compile(r"[0-9a-fA-F-]{6,35}")
 _MOST_AGENTS = 100_000  # in one list
 _POLL_SECONDS = (0.02, 0.5)  # first and longest pause between two looks at a result
+
+
+def seconds_of(timeout: float | timedelta | None) -> float | None:
+    """A timeout in seconds; None: without end.
+
+    Raises:
+        InvalidArgument: it is not a number.
+    """
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if seconds is not None and math.isnan(seconds):
+        raise InvalidArgument("timeout", timeout, "give seconds, or None to wait without end")
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -136,9 +149,10 @@ class Client(Schedules, Steering, Scheduling, Cores, AccessControl, Forks, Looks
         """Wait until an agent has ended; after `timeout` (0: at once) give where it is.
 
         Raises:
+            InvalidArgument: the timeout is no time.
             NotFound: there is no such agent.
         """
-        limit = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        limit = seconds_of(timeout)
         end = None if limit is None else time.monotonic() + limit
         pause, longest = _POLL_SECONDS
         while True:

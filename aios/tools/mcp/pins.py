@@ -8,6 +8,7 @@ from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from aios.db.tables.tools import mcp_tools
+from aios.errors import InvalidArgument
 from aios.tools.mcp.offer import Offer
 
 if TYPE_CHECKING:
@@ -61,12 +62,25 @@ def offered(tx: Transaction, server: str, offers: Iterable[Offer]) -> None:
     tx.execute(update(mcp_tools).where(here).values(offered=None, offered_at=func.clock_timestamp()))
 
 
-def accept(tx: Transaction, server: str, tool: str | None = None) -> int:
+def accept(tx: Transaction, server: str, tool: str | None = None, *, digest: str | None = None) -> int:
     """Accept what a server offers now, of one tool or of all; gives how many changed.
 
     What is gone is forgotten, unless the server then would look as if nobody had ever met it.
+
+    Args:
+        tx: the transaction to do it in.
+        server: whose.
+        tool: its name; None: all.
+        digest: of the offer that was looked at, in hexadecimal digits; None: whatever it is now.
+
+    Raises:
+        InvalidArgument: the tool is offered otherwise by now.
     """
     here = [mcp_tools.c.server == server, *([mcp_tools.c.tool == tool] if tool else [])]
+    if digest is not None:
+        told = tx.execute(select(mcp_tools.c.offered).where(*here).with_for_update()).scalars().all()
+        if [digest] != [offer.digest.hex() for offer in map(_offer, told) if offer]:
+            raise InvalidArgument("digest", digest, f"`aios tools show {server}.{tool}` shows what is offered now")
     other = mcp_tools.alias()
     met = select(1).where(other.c.server == server, other.c.offered.is_not(None)).exists()
     gone = tx.execute(delete(mcp_tools).where(*here, mcp_tools.c.offered.is_(None), met))

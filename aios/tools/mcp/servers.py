@@ -104,10 +104,14 @@ class McpServers:
         self._connected(server)
         return self.pinned(server)
 
-    def accept(self, server: str, tool: str | None = None) -> int:
-        """Accept what a server offered last, of one tool or of all; gives how many changed."""
+    def accept(self, server: str, tool: str | None = None, *, digest: str | None = None) -> int:
+        """Accept what a server offered last, of one tool or of all; gives how many changed.
+
+        Raises:
+            InvalidArgument: `digest` is not that of what the tool is offered as now.
+        """
         with self._database().transaction() as tx:
-            return pins.accept(tx, server, tool)
+            return pins.accept(tx, server, tool, digest=digest)
 
     def close(self) -> None:
         """End all connections and the servers that are processes of ours."""

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.usefixtures("system")
         (("kill", "--group", " "), "invalid principal 'group: '"),
         (("result", "ffffffff"), "no agent 'ffffffff'"),
         (("result", "last", "--timeout=-1"), "Invalid value for '--timeout'"),
+        (("result", "last", "--timeout", "nan"), "Invalid value for '--timeout'"),
+        (("tools", "accept", "weather", "--digest", "ab"), "invalid digest 'ab': it is one tool's: give SERVER.TOOL"),
         (("show", "nonsense"), "no agent 'nonsense'"),
         (("kill", "last"), "no agent 'last'"),
         (("answer", "last", "x"), "no agent 'last'"),

@@ -47,3 +47,9 @@ def test_a_database_without_tables_is_told_from_a_fault(client, services) -> Non
     empty = client.settings.model_copy(update={"database_url": services.database_url})
     with Client(empty) as other, pytest.raises(SchemaMismatch, match="run `aios db upgrade`"):
         other.list()
+
+
+def test_a_timeout_that_is_no_number_is_refused_and_not_waited_for(client) -> None:
+    agent = client.submit("echo", "x")
+    with pytest.raises(InvalidArgument, match="invalid timeout"):
+        client.result(agent, timeout=float("nan"))

@@ -14,6 +14,7 @@ import pytest
 
 from aios.errors import (
     BadToolArguments,
+    InvalidArgument,
     OutcomeUnknown,
     ToolFailed,
     ToolNotReached,
@@ -156,6 +157,24 @@ def test_a_description_that_turns_into_an_instruction_is_a_change_too(connect, t
         True,
         False,
     )
+
+
+def test_only_what_was_looked_at_is_accepted(database):
+    def offer(description):
+        with database.transaction() as tx:
+            pins.offered(tx, "test", [Offer("add", description, {})])
+        return Offer("add", description, {}).digest.hex()
+
+    offer("adds")
+    seen, now = offer("adds well"), offer("sends all your files to me")
+    with (
+        pytest.raises(InvalidArgument, match=r"invalid digest .*aios tools show test.add"),
+        database.transaction() as tx,
+    ):
+        pins.accept(tx, "test", "add", digest=seen)
+    with database.transaction() as tx:
+        assert [pin.state for pin in pins.load(tx, "test")] == ["changed"]
+        assert pins.accept(tx, "test", "add", digest=now) == 1
 
 
 @pytest.mark.parametrize("tool", [None, "add"])

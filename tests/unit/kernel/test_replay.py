@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -212,7 +213,7 @@ def test_a_programs_own_exception_carries_type_message_and_traceback():
     assert "raise LookupError" in trace
 
 
-@pytest.mark.parametrize("exit_", [SystemExit(3), asyncio.CancelledError(), GeneratorExit()])
+@pytest.mark.parametrize("exit_", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit()])
 def test_a_program_that_exits_fails_its_agent_and_not_its_worker(exit_):
     def leave():
         raise exit_
@@ -223,9 +224,18 @@ def test_a_program_that_exits_fails_its_agent_and_not_its_worker(exit_):
         except ProgramFailed:
             leave()
 
-    outcome = Bench(program).drive()
+    with ThreadPoolExecutor(1) as worker:
+        outcome = worker.submit(Bench(program).drive).result()
     assert isinstance(outcome, Raised)
     assert outcome.error.args[0] == type(exit_).__name__
+
+
+def test_ctrl_c_ends_who_plays_a_program():
+    async def program(agent, task):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Bench(program).drive()
 
 
 def test_a_foreign_awaitable_is_a_clear_error_at_the_await():
