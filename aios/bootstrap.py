@@ -14,10 +14,12 @@ from aios.db.session import Database
 from aios.dispatch import Dispatch, Publisher
 from aios.errors import Misconfigured
 from aios.kernel.keys import key_of
+from aios.kernel.light import WRITES
 from aios.kernel.words import Pool
 from aios.ready import ReadySets
 from aios.settings import secret
 from aios.worker import host
+from aios.worker.direct import Direct
 from aios.worker.drive import Drive
 from aios.worker.execute import Execution
 from aios.worker.flusher import Flusher
@@ -225,8 +227,10 @@ class Kernel:
         tools = self.parts.tools.infos() if programs else {}
         limits = self.parts.tools.limits() if programs else {}
         self.tool_limits = {key_of(Pool.TOOL, name): limit for name, limit in limits.items()}
-        self.drive = Drive(database, dispatch, self.incarnation, programs, tools, watchdog, settings)
         fused = settings.worker.profile == "fused"
+        writes = WRITES - {"storage.write"} if settings.storage.url else WRITES  # an object is put elsewhere first
+        direct = Direct(database, executors, writes) if fused and settings.worker.at_once else None
+        self.drive = Drive(database, dispatch, self.incarnation, programs, tools, watchdog, settings, direct)
         onward = self.drive if fused else None
         self.flusher = Flusher(database)
         self.execution = Execution(database, dispatch, self.incarnation, executors, settings, self.flusher, onward)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from celery import Celery, chain
 from kombu.exceptions import KombuError
@@ -23,7 +23,8 @@ from aios.log import logger
 from aios.ready import Bell, ReadySets, Wiped, where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from celery.canvas import Signature
 
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from aios.ready import Done
 
 log = logger(__name__)
+
+Announced: TypeAlias = "Callable[[Bell], AbstractContextManager[object]]"
+"""A context in which what a bell stands for is done."""
 
 LONGEST_CHAIN: Final = 3
 SCARCE: Final = frozenset({Pool.LLM})
@@ -127,10 +131,15 @@ class Held(NamedTuple):
 
 
 class Hand:
-    """What a thread goes on with (aios/worker/fused.py): one of the grants of its own rings, and what it claimed itself."""
+    """What a thread goes on with (aios/worker/fused.py): one of the grants of its own rings, and what it claimed itself.
 
-    def __init__(self, names: frozenset[str]) -> None:
+    Attributes:
+        announced: a context for each step that had no message, so that others see it.
+    """
+
+    def __init__(self, names: frozenset[str], announced: Announced | None = None) -> None:
         self._names = names
+        self.announced = announced
         self.granted: Held | None = None
         self.claimed: Claimed | None = None
 
@@ -171,9 +180,9 @@ class Dispatch:
         self._thread = threading.local()
 
     @contextmanager
-    def taking(self, names: frozenset[str]) -> Iterator[Hand]:
+    def taking(self, names: frozenset[str], announced: Announced | None = None) -> Iterator[Hand]:
         """Let this thread take one of the grants of each of its rings; what is left in its hand is published."""
-        hand = self._thread.hand = Hand(names)
+        hand = self._thread.hand = Hand(names, announced)
         try:
             yield hand
         finally:

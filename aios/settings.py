@@ -47,7 +47,8 @@ class WorkerSettings(_Section):
         256, ge=0, description="Waiting programs that a process keeps, to go on without a replay; 0: none."
     )
     at_once: bool = Field(
-        default=True, description="Do a plain write in the statement that completes its syscall; else in a transaction."
+        default=True,
+        description="Do a plain write in the statement that writes down its syscall or its end; else in a transaction.",
     )
     grant_seconds: float = Field(4.0, description="A granted syscall not claimed within this time is rung again.")
     window: int = Field(4, description="Messages published ahead, as a multiple of a pool's live concurrency.")

@@ -304,6 +304,12 @@ def _rows(driven: Driven, issued: Sequence[Issued]) -> tuple[list[JsonObject], l
     return requests, syscalls, chains
 
 
+def foreseen(driven: Driven, item: Issued, *, token: UUID) -> Claimed:
+    """The only call of a request as it would be claimed, before anything of it is written."""
+    row = {"id": str(new_id()), "request_id": str(new_id()), **_syscall_row(item.plan[0], prompt=None)}
+    return _claimed(driven, row, token)
+
+
 def _claimed(driven: Driven, row: JsonObject, token: UUID) -> Claimed:
     """What claiming the row of a light call gives; its values have been JSON, as those of every claim."""
     return Claimed(

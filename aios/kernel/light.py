@@ -18,6 +18,9 @@ LIGHT: Final = frozenset(
     )
 )
 
+WRITES: Final = frozenset(("memory.write", "storage.write"))
+"""Those whose usual course is part of another statement (`Clauses`), unless they expect a version."""
+
 
 def is_light(plan: Sequence[Call]) -> bool:
     """Whether a plan is one such syscall, which may be executed now."""

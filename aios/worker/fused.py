@@ -1,6 +1,7 @@
 """The profile `fused`: a process goes on by itself with what it was just granted, where `pools` would send a message.
 
-A light syscall that a drive asks for alone is claimed by the statement that writes it down, and waits for nothing.
+A light syscall that a drive asks for alone is claimed by the statement that writes it down, or even done by it (`direct.py`),
+and waits for nothing.
 Who completes the last syscall of a request drives the agent (`Execution.drive`); one ring then releases the grant, adds what
 the agent asks for next, and grants. What the process takes of that was granted like all else, in its turn, and only when no
 message stands before it. A process that dies with it loses a doorbell, which rings again.
@@ -21,14 +22,10 @@ from aios.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
 
-    from aios.dispatch import Dispatch, Hand, Held
-    from aios.ready import Bell
+    from aios.dispatch import Announced, Dispatch, Hand, Held
     from aios.worker.drive import Drive
     from aios.worker.execute import Execution
-
-    Announced = Callable[[Bell], AbstractContextManager[object]]
 
 log = logger(__name__)
 
@@ -65,24 +62,24 @@ class Fused:
             work()
             return
         end = time.monotonic() + _SECONDS
-        with self.dispatch.taking(self.names) as hand:
+        with self.dispatch.taking(self.names, announced) as hand:
             try:
                 ignored = _ignored(work)
-                self._go_on(hand, end, announced)
+                self._go_on(hand, end)
             finally:
                 if hand.claimed is not None:  # something broke: the next heartbeat gives it back
                     self.execution.incarnation.forget(hand.claimed.token)
         if ignored:
             raise Ignored
 
-    def _go_on(self, hand: Hand, end: float, announced: Announced | None) -> None:
+    def _go_on(self, hand: Hand, end: float) -> None:
         for left in range(_STEPS - 1, -1, -1):
             held = hand.take()
             if held is None:
                 return
             if left == 0 or time.monotonic() > end:
                 hand.close()
-            with announced(held.bell) if announced else nullcontext():
+            with hand.announced(held.bell) if hand.announced else nullcontext():
                 self._step(held)
 
     def _step(self, held: Held) -> None:

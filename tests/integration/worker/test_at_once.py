@@ -1,4 +1,6 @@
-"""Writes that are part of the statement that completes their syscall: they come to what their effects come to."""
+"""Writes that are part of the statement that completes their syscall, or even writes it down: they come to what their effects
+come to.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from aios.db import syscalls
+from aios.db import direct, syscalls
 from aios.errors import AiosError, DatabaseUnavailable
 from aios.kernel.program import program
 from aios.memory.executor import MemoryExecutor
@@ -40,14 +42,21 @@ async def writing(agent, task):
     await agent.gather(*(agent.memory.write("counter", n, namespace="group/crew") for n in range(task)))
 
 
-@pytest.fixture(params=[False, True], ids=["pools", "fused"])
+FORMS = {"pools": {}, "claimed": {"fused": True, "direct": False}, "direct": {"fused": True}}
+
+
+def forms(*names):
+    return pytest.mark.parametrize("world", [FORMS[name] for name in names], ids=names, indirect=True)
+
+
+@pytest.fixture
 def world(database_url, redis_url, request):
     executors = {
         "memory": MemoryExecutor(Hashing(), settings=MemorySettings(blocks=BLOCKS)),
         "storage": StorageExecutor(),
     }
     programs = {"doing": doing, "writing": writing}
-    made = World(database_url, redis_url, programs=programs, executors=executors, fused=request.param)
+    made = World(database_url, redis_url, programs=programs, executors=executors, **request.param)
     yield made
     made.close()
 
@@ -110,23 +119,27 @@ def outcome(world, task):
         return [tx.execute(text(sql), {"id": UUID(agent)}).all() for sql in (TOLD, BLOCK_ROWS, FILE_ROWS)]
 
 
+@forms("pools", "claimed", "direct")
 @pytest.mark.parametrize("case", CASES)
 def test_a_write_at_once_leaves_what_its_effect_leaves(world, monkeypatch, case):
     task, expected = CASES[case]
-    done, at_once = [], syscalls.complete_at_once
+    module, name = (direct, "write") if world.directly else (syscalls, "complete_at_once")
+    done, at_once = [], getattr(module, name)
 
     def counted(*args, **given):
-        settled = at_once(*args, **given)
-        done.append(settled is not None)
-        return settled
+        written = at_once(*args, **given)
+        done.append(written is not None)
+        return written
 
-    monkeypatch.setattr(syscalls, "complete_at_once", counted)
+    monkeypatch.setattr(module, name, counted)
     quick = outcome(world, task)
     assert sum(done) == expected
+    monkeypatch.setattr(module, name, lambda *_, **__: None)
     monkeypatch.setattr(syscalls, "complete_at_once", lambda *_, **__: None)
     assert outcome(world, task) == quick
 
 
+@forms("pools", "claimed", "direct")
 def test_many_at_once_write_one_file_and_one_block_one_after_the_other(world):
     agents = [world.client.submit("writing", 5, groups=["crew"]) for _ in range(4)]
     with ThreadPoolExecutor(8) as pool:
@@ -143,6 +156,7 @@ def test_many_at_once_write_one_file_and_one_block_one_after_the_other(world):
     assert blocks == [20]
 
 
+@forms("pools", "claimed")
 @pytest.mark.parametrize("op", ["memory.write", "storage.write"])
 def test_what_lost_its_claim_writes_nothing(world, monkeypatch, op):
     at_once, seen = syscalls.complete_at_once, []
@@ -168,6 +182,7 @@ def test_what_lost_its_claim_writes_nothing(world, monkeypatch, op):
     assert seen == [None, []]
 
 
+@forms("pools", "claimed")
 def test_a_write_whose_reply_was_lost_leaves_no_version_in_the_cache_that_there_is_not(world, monkeypatch):
     at_once, cached, tries = syscalls.complete_at_once, [], []
 
@@ -186,6 +201,7 @@ def test_a_write_whose_reply_was_lost_leaves_no_version_in_the_cache_that_there_
     assert cached == []
 
 
+@forms("pools", "claimed")
 def test_a_content_that_goes_while_it_is_written_is_written_by_the_effect(world, monkeypatch):
     at_once, tries = syscalls.complete_at_once, []
 
@@ -196,6 +212,77 @@ def test_a_content_that_goes_while_it_is_written_is_written_by_the_effect(world,
         return tries[-1]
 
     monkeypatch.setattr(syscalls, "complete_at_once", pruned)
+    agent = world.client.submit("doing", [file("a")])
+    world.run()
+    assert tries == [None]
+    (call,) = world.client.journal(agent)
+    assert call["state"] == "done"
+
+
+ROWS = text("SELECT name FROM memory_blocks UNION ALL SELECT path FROM files UNION ALL SELECT 'blob' FROM blobs")
+STALE = {
+    "driven by another": "epoch = epoch + :n",
+    "paused": "state = CASE WHEN :n > 0 THEN 'paused' ELSE 'running' END",
+    "further on": "steps = steps + :n",
+}
+
+
+@forms("direct")
+@pytest.mark.parametrize("why", STALE)
+@pytest.mark.parametrize("op", ["memory.write", "storage.write"])
+def test_a_drive_that_is_not_as_it_was_writes_nothing_at_once(world, monkeypatch, op, why):
+    write, seen = direct.write, []
+
+    def late(tx, driven, issued, **given):
+        if not seen:
+            change = text(f"UPDATE agents SET {STALE[why]} WHERE id = :id")
+            tx.execute(change, {"id": driven.id, "n": 1})
+            seen.append(write(tx, driven, issued, **given))
+            tx.execute(change, {"id": driven.id, "n": -1})
+            seen.append(tx.execute(ROWS).all())
+            seen.append(tx.execute(text("SELECT count(*) FROM syscalls")).scalar())
+        return write(tx, driven, issued, **given)
+
+    monkeypatch.setattr(direct, "write", late)
+    resource, verb = op.split(".")
+    agent = world.client.submit("doing", [[resource, verb, {"_": ["a", "x"]}]])
+    world.run()
+    assert world.client.get(agent)["state"] == "done"
+    assert seen == [None, [], 0]
+
+
+@forms("direct")
+@pytest.mark.parametrize("lost", [block("a"), file("a")])
+def test_what_was_done_at_once_is_not_done_again_when_the_reply_is_lost(world, monkeypatch, lost):
+    write, tries = direct.write, []
+
+    def losing(*args, **given):
+        tries.append(write(*args, **given))
+        if len(tries) == 1:
+            raise DatabaseUnavailable("here", "the connection broke")
+        return tries[-1]
+
+    monkeypatch.setattr(direct, "write", losing)
+    agent = world.client.submit("doing", [lost, block("b")])
+    world.run()
+    assert world.client.get(agent)["state"] == "done"
+    assert len(tries) == 2
+    assert [call["state"] for call in world.client.journal(agent)] == ["done", "done"]
+    with world.database.statement() as tx:
+        versions = tx.execute(text("SELECT version FROM memory_blocks UNION ALL SELECT version FROM files")).scalars()
+        assert set(versions) == {1}
+
+
+@forms("direct")
+def test_a_content_that_goes_while_it_is_written_at_once_is_written_by_the_effect(world, monkeypatch):
+    write, tries = direct.write, []
+
+    def pruned(tx, driven, issued, *, clauses, **given):
+        sql = clauses.sql.replace(KEPT, "SELECT CAST(:digest AS bytea) AS digest FROM mine")
+        tries.append(write(tx, driven, issued, clauses=replace(clauses, sql=sql), **given))
+        return tries[-1]
+
+    monkeypatch.setattr(direct, "write", pruned)
     agent = world.client.submit("doing", [file("a")])
     world.run()
     assert tries == [None]

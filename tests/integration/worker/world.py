@@ -22,6 +22,7 @@ from aios.kernel.words import Pool
 from aios.ready import ReadySets
 from aios.sdk.client import Client
 from aios.settings import AccessSettings, RetrySettings, Settings, WorkerSettings
+from aios.worker.direct import Direct
 from aios.worker.drive import Drive
 from aios.worker.execute import Execution
 from aios.worker.flusher import Flusher
@@ -79,9 +80,21 @@ class World:
     """One AIOS. `run` rings until nothing rings; `crash` is the chance of dying at each commit; `fused` is the profile."""
 
     def __init__(
-        self, database_url, redis_url, *, programs, executors, seed=0, crash=0.0, tools=None, access=None, fused=False
+        self,
+        database_url,
+        redis_url,
+        *,
+        programs,
+        executors,
+        seed=0,
+        crash=0.0,
+        tools=None,
+        access=None,
+        fused=False,
+        direct=True,
     ):
         self.on = fused
+        self.directly = fused and direct
         self.drive = None
         self.settings = Settings(
             database_url=database_url,
@@ -113,8 +126,9 @@ class World:
         watchdog = Watchdog(seconds=10, on_hopeless=lambda: None)
         if self.drive is not None:
             self.drive.live.close()  # what the process before it kept died with it
+        direct = Direct(self.database, self.executors) if self.directly else None
         self.drive = Drive(
-            self.database, self.dispatch, self.incarnation, self.programs, self.tools, watchdog, self.settings
+            self.database, self.dispatch, self.incarnation, self.programs, self.tools, watchdog, self.settings, direct
         )
         onward = self.drive if self.on else None
         self.flusher = Flusher(self.database)
