@@ -32,15 +32,17 @@ _WRITE = """
         SELECT CAST(:id AS uuid) AS id FROM agent
     ), {clauses}, counted AS (
         UPDATE agents SET steps = steps + 1, version = COALESCE(version, :version) FROM effect WHERE agents.id = :agent_id
+    ), since AS (
+        SELECT result, clock_timestamp() - make_interval(secs => :took) AS begun FROM effect
     ), asked AS (
         INSERT INTO requests (id, agent_id, generation, seq, label, digest, pending)
         SELECT :request, :agent_id, :generation, :seq, :label, :request_digest, 0 FROM effect
     ), called AS (
         INSERT INTO syscalls (id, agent_id, request_id, position, pool, op, effect, payload, state, priority, seconds, result,
-                              claim_token, incarnation, attempt, queued_at, started_at, finished_at)
-        SELECT :id, :agent_id, :request, 0, :pool, :op, :effect, :payload, 'done', :priority, :seconds, effect.result,
-               :token, :incarnation, 1, begun, begun, clock_timestamp()
-        FROM effect, LATERAL (SELECT clock_timestamp() - make_interval(secs => :took) AS begun) AS since
+                              claim_token, incarnation, attempt, created_at, queued_at, started_at, finished_at)
+        SELECT :id, :agent_id, :request, 0, :pool, :op, :effect, :payload, 'done', :priority, :seconds, result,
+               :token, :incarnation, 1, begun, begun, begun, clock_timestamp()
+        FROM since
     )
     SELECT result FROM effect
     """

@@ -27,7 +27,9 @@ _SYSCALLS = text(
     SELECT s.id, r.agent_id, r.generation, r.seq, s.position, s.pool, s.op, s.state, s.attempt, s.errors, s.crashes,
            s.core, s.usage, s.error, CASE WHEN s.pool = 'llm' THEN s.result END AS way, r.label, s.payload,
            s.created_at, s.queued_at, s.started_at, s.finished_at,
-           extract(epoch FROM COALESCE(s.started_at, s.finished_at, clock_timestamp()) - s.created_at) * 1000 AS waiting_ms,
+           -- what was claimed by the statement that made it began some microseconds before that
+           GREATEST(0, extract(epoch FROM COALESCE(s.started_at, s.finished_at, clock_timestamp()) - s.created_at)) * 1000
+               AS waiting_ms,
            extract(epoch FROM COALESCE(s.finished_at, clock_timestamp()) - s.started_at) * 1000 AS running_ms
     FROM requests r JOIN syscalls s ON s.request_id = r.id
     WHERE r.agent_id = :agent ORDER BY r.generation, r.id, s.position

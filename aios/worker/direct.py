@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,9 +55,11 @@ class Direct:
             return None
         (issued,) = progress.issued
         call = journal.foreseen(driven, issued, token=new_token())
-        bell = Bell(call.pool, str(call.id), ((call.pool, call.op, str(call.id)),), call.priority)
-        with hand.announced(bell) if hand.announced else nullcontext():
-            return self._done(driven, issued, call, access=progress.access, version=version)
+        entry = self._done(driven, issued, call, access=progress.access, version=version)
+        if entry is not None and hand.announced:
+            with hand.announced(Bell(call.pool, str(call.id), ((call.pool, call.op, str(call.id)),), call.priority)):
+                pass  # it is done already: what is left to a claim is announced then
+        return entry
 
     def _is_mine(self, progress: Progress) -> bool:
         if progress.outcome or progress.children or progress.notes or len(progress.issued) != 1:

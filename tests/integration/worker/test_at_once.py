@@ -288,3 +288,14 @@ def test_a_content_that_goes_while_it_is_written_at_once_is_written_by_the_effec
     assert tries == [None]
     (call,) = world.client.journal(agent)
     assert call["state"] == "done"
+
+
+@forms("direct")
+def test_the_times_of_a_write_at_once_follow_each_other(world):
+    agent = world.client.submit("doing", [block("a"), file("a")])
+    world.run()
+    with world.database.statement() as tx:
+        times = "SELECT created_at, queued_at, started_at, finished_at FROM syscalls WHERE agent_id = :id ORDER BY id"
+        rows = [tuple(row) for row in tx.execute(text(times), {"id": UUID(agent)})]
+    assert rows == [tuple(sorted(row)) for row in rows]
+    assert rows[0][-1] <= rows[1][0]
