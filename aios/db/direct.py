@@ -106,7 +106,9 @@ def write(
     }
     try:
         row = _writing(clauses.sql).first(tx, values)
-    except psycopg.IntegrityError:  # something that the clauses took for granted has gone meanwhile
+    except psycopg.OperationalError:
+        raise
+    except psycopg.DatabaseError:  # nothing is written, and whatever is wrong with it, its syscall is to say
         return None
     if row is None:
         return None

@@ -273,16 +273,22 @@ def test_what_was_done_at_once_is_not_done_again_when_the_reply_is_lost(world, m
         assert set(versions) == {1}
 
 
+GONE = {
+    "a content that was pruned": (KEPT, "SELECT CAST(:digest AS bytea) AS digest FROM mine"),
+    "a value that cannot be": ("CAST(:size AS bigint)", "CAST(:size AS bigint) / 0"),
+}
+
+
 @forms("direct")
-def test_a_content_that_goes_while_it_is_written_at_once_is_written_by_the_effect(world, monkeypatch):
+@pytest.mark.parametrize("why", GONE)
+def test_what_postgres_refuses_at_once_is_left_to_the_effect(world, monkeypatch, why):
     write, tries = direct.write, []
 
-    def pruned(tx, driven, issued, *, clauses, **given):
-        sql = clauses.sql.replace(KEPT, "SELECT CAST(:digest AS bytea) AS digest FROM mine")
-        tries.append(write(tx, driven, issued, clauses=replace(clauses, sql=sql), **given))
+    def refused(tx, driven, issued, *, clauses, **given):
+        tries.append(write(tx, driven, issued, clauses=replace(clauses, sql=clauses.sql.replace(*GONE[why])), **given))
         return tries[-1]
 
-    monkeypatch.setattr(direct, "write", pruned)
+    monkeypatch.setattr(direct, "write", refused)
     agent = world.client.submit("doing", [file("a")])
     world.run()
     assert tries == [None]
