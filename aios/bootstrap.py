@@ -234,7 +234,9 @@ class Kernel:
         onward = self.drive if fused else None
         self.flusher = Flusher(database)
         self.execution = Execution(database, dispatch, self.incarnation, executors, settings, self.flusher, onward)
-        self.fused = Fused.of(dispatch, self.drive, self.execution, pools=role.pools, on=fused)
+        self.fused = Fused.of(
+            dispatch, self.drive, self.execution, pools=role.pools, on=fused, renews=role.concurrency > 0
+        )
         self.recovery = Recovery(database, dispatch, settings, on_death=self.parts.permits.forget)
 
     def check(self) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aios.kernel.policy import Payer
     from aios.kernel.ports import Claimed
     from aios.kernel.values import JsonObject
-    from aios.ready import Done
+    from aios.ready import Done, Granted
 
 log = logger(__name__)
 
@@ -117,12 +117,24 @@ class Publisher:
             raise BrokerUnavailable(self._where, str(error) or type(error).__name__) from error
 
 
+class Ring(NamedTuple):
+    """What is to be told the ready sets.
+
+    Attributes:
+        done: what no longer needs its grant.
+        add: what became ready.
+    """
+
+    done: Sequence[Done | tuple[str, str]] = ()
+    add: Sequence[Bell] = ()
+
+
 class Held(NamedTuple):
     """What a thread goes on with.
 
     Attributes:
-        at: when it was granted, by this process' monotonic clock.
-        call: it holds no grant, but is claimed already.
+        at: when it was granted, by this process' monotonic clock; 0: it needs no grant.
+        call: it is claimed already.
     """
 
     bell: Bell
@@ -135,34 +147,41 @@ class Hand:
 
     Attributes:
         announced: a context for each step that had no message, so that others see it.
+        yields: it goes on only with what is granted while no message waits for this process.
     """
 
     def __init__(self, names: frozenset[str], announced: Announced | None = None) -> None:
         self._names = names
         self.announced = announced
+        self.yields = False
         self.granted: Held | None = None
-        self.claimed: Claimed | None = None
+        self.claimed: Held | None = None
 
     @property
     def names(self) -> frozenset[str]:
-        """What it would be granted now."""
-        return self._names if self.granted is None else frozenset()
+        """What it would be granted now: one thing at a time, as others could have the place of the second."""
+        holds = self.granted or (self.claimed and self.claimed.at)
+        return frozenset() if holds else self._names
 
     @property
     def claims(self) -> bool:
-        """Whether it goes on with what is claimed for it now."""
-        return bool(self._names) and self.claimed is None
+        """Whether it goes on with what is claimed for it now, whatever waits."""
+        return bool(self._names) and self.claimed is None and not self.yields
 
     def grant(self, bell: Bell) -> None:
         """It was granted this."""
         self.granted = Held(bell, time.monotonic())
 
+    def claim(self, call: Claimed, *, at: float = 0.0) -> None:
+        """It was claimed for this thread; granted at that time, if it needs a grant."""
+        link = (call.pool, call.op, str(call.id))
+        self.claimed = Held(Bell(call.pool, str(call.id), (link,), call.priority), at, call)
+
     def take(self) -> Held | None:
-        """What to go on with, if anything; what is claimed first: it takes milliseconds."""
-        call, self.claimed = self.claimed, None
-        if call is not None:
-            link = (call.pool, call.op, str(call.id))
-            return Held(Bell(call.pool, str(call.id), (link,), call.priority), call=call)
+        """What to go on with, if anything; what is claimed first: beside a grant that is something light."""
+        claimed, self.claimed = self.claimed, None
+        if claimed is not None:
+            return claimed
         granted, self.granted = self.granted, None
         return granted
 
@@ -204,9 +223,24 @@ class Dispatch:
         Returns:
             How many bells rang again, or None when Redis could not be reached: recovery will ring.
         """
+        granted = self._turn(Ring(list(done), list(add)), keys=list(keys))
+        return None if granted is None else granted.again
+
+    def ask(self, bell: Bell, *, done: Sequence[Done]) -> bool | None:
+        """Take a turn in which what is not written yet is granted to this thread, to go on with, or to nobody.
+
+        Returns:
+            Whether it was, or None when Redis could not be reached, and `done` has not been told either.
+        """
+        granted = self._turn(Ring(done), mine=bell)
+        return None if granted is None else granted.mine
+
+    def _turn(self, ring: Ring, *, keys: Sequence[str] = (), mine: Bell | None = None) -> Granted | None:
+        hand = self.hand
+        take, yields = (hand.names, hand.yields) if hand else (frozenset[str](), False)
+        granted = None
         try:
-            hand = self.hand
-            granted = self.ready.turn(add=add, done=done, keys=list(keys), take=hand.names if hand else ())
+            granted = self.ready.turn(add=ring.add, done=ring.done, keys=keys, take=take, yields=yields, mine=mine)
             if hand and granted.taken:
                 hand.grant(granted.taken)
             if granted.bells:
@@ -215,8 +249,7 @@ class Dispatch:
             return None
         except BrokerUnavailable as error:
             log.warning("not rung, recovery will ring again: %s", error)
-            return None
-        return granted.again
+        return granted
 
     def call_off(self, syscalls: Sequence[str]) -> None:
         """Tell the workers that what they execute was cancelled. With Redis down they find out at their next heartbeat."""

@@ -48,7 +48,7 @@ class WorkerSettings(_Section):
     )
     at_once: bool = Field(
         default=True,
-        description="Do a plain write in the statement that writes down its syscall or its end; else in a transaction.",
+        description="Do a plain write in the statement that writes down its syscall or its end, and claim in the record.",
     )
     grant_seconds: float = Field(4.0, description="A granted syscall not claimed within this time is rung again.")
     window: int = Field(4, description="Messages published ahead, as a multiple of a pool's live concurrency.")

@@ -3,7 +3,7 @@
 The engine answers at once, so all that is measured is the kernel's own: `idle` is one request after the other of a single
 agent, in turns with single hops; `bare` is Celery as it ships, `lean` one that keeps no copy of a delivered message, as this
 kernel has it; throughput is many agents at once; CPU is that of all processes, Postgres, Valkey, engine
-and client included.
+and client included. `pools` has a worker for agents and one for calls, `fused` one for both.
 """
 
 from __future__ import annotations
@@ -83,7 +83,11 @@ def measure(folder: Path, plan: Plan, console: Console, *, profile: str = "pools
         fleet.worker("llm", queues="llm", concurrency=LLM_THREADS)
         with console.status("talks of 100 turns"):
             found |= _talks(fleet)
-        fleet.worker("agent", queues="agent", concurrency=AGENT_THREADS)
+        if profile == "fused":  # what goes on by itself needs no second process
+            fleet.stop("llm")
+            fleet.worker("worker", queues="agent,llm", concurrency=LLM_THREADS)
+        else:
+            fleet.worker("agent", queues="agent", concurrency=AGENT_THREADS)
         with console.status("idle"):
             found |= _idle(fleet, rivals, plan)
         for rival in rivals:

@@ -107,6 +107,7 @@ def stop() -> None:
 def drain() -> None:
     """Begin to stop: what still runs after the drain time goes back to the queue, and the process ends."""
     if _Process.kernel is not None:
+        _Process.kernel.fused.stopping.set()
         seconds = _Process.kernel.parts.settings.worker.drain_seconds
         timer = threading.Timer(max(0.0, seconds - 2), _give_up)
         timer.daemon = True

@@ -6,7 +6,6 @@ the new requests, their syscalls and the child agents.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
@@ -21,6 +20,7 @@ from aios.errors import FinalError, from_json
 from aios.kernel.ids import new_id
 from aios.kernel.ports import Claimed
 from aios.kernel.replay import Continued, Entry, Raised, Returned
+from aios.kernel.values import stored
 from aios.kernel.words import AgentState, SyscallState
 
 if TYPE_CHECKING:
@@ -79,12 +79,12 @@ _ASKED = f"""
             (id uuid, seq text, label text, digest text, pending smallint, settled json)
     ), called AS (
         INSERT INTO syscalls (id, agent_id, request_id, position, pool, op, effect, payload, prompt, state, priority,
-                              seconds, limit_key, tokens, waits_for, not_before, queued_at,
+                              seconds, limit_key, tokens, waits_for, not_before, created_at, queued_at,
                               claim_token, incarnation, attempt, started_at, deadline_at)
         SELECT s.id, closed.id, s.request_id, s.position, s.pool, s.op, s.effect, s.payload, decode(s.prompt, 'hex'),
                CASE WHEN own.token IS NULL THEN s.state ELSE 'running' END, s.priority, s.seconds, s.limit_key, s.tokens,
                s.waits_for, clock_timestamp() + make_interval(secs => s.delay),
-               CASE WHEN s.state = 'queued' THEN clock_timestamp() END,
+               clock_timestamp(), CASE WHEN s.state = 'queued' THEN clock_timestamp() END,
                own.token, CASE WHEN own.token IS NOT NULL THEN CAST(:incarnation AS uuid) END, (own.token IS NOT NULL)::int,
                CASE WHEN own.token IS NOT NULL THEN clock_timestamp() END,
                CASE WHEN own.token IS NOT NULL THEN clock_timestamp() + make_interval(secs => s.seconds) END
@@ -164,6 +164,19 @@ class Progress(NamedTuple):
     notes: Sequence[JsonObject] = ()
 
 
+class Claim(NamedTuple):
+    """A claim that is made by the record of what it claims.
+
+    Attributes:
+        id: that the call is to have.
+        flushed: it is to be on the disk before the call is made: it asks something of the world outside (ADR 0007).
+    """
+
+    token: UUID
+    id: UUID
+    flushed: bool = False
+
+
 class Recorded(NamedTuple):
     """What a recorded drive leaves to be rung.
 
@@ -211,7 +224,7 @@ def record(
     *,
     version: str,
     entries: dict[str, Entry],
-    token: UUID | None = None,
+    claim: Claim | None = None,
 ) -> Recorded | None:
     """Write what a drive came to, in one statement; None when the drive is stale and nothing was written.
 
@@ -221,7 +234,7 @@ def record(
         progress: what it came to.
         version: of its program.
         entries: the journal that it went by.
-        token: claims the only call that is asked for, for who drives; None: whoever is rung claims it.
+        claim: of the first call of the only plan, for who drives; None: whoever is rung claims it.
     """
     issued = [] if isinstance(progress.outcome, Continued) else progress.issued
     values: JsonObject = {
@@ -232,15 +245,16 @@ def record(
         "steps": len(progress.issued),
         "children": len(progress.children),
         "access": progress.access,
-        "ordinary": not progress.children and all(_ordinary(item) for item in issued),
+        "ordinary": not progress.children and all(_ordinary(item) for item in issued) and not (claim and claim.flushed),
     }
     kind, more = _close(driven, progress.outcome)
     values |= more
     chains: list[list[Link]] = []
     if issued:
         requests, syscalls, chains = _rows(driven, issued)
-        if token is not None:
-            syscalls[0]["token"], chains = str(token), []
+        if claim is not None:
+            syscalls[0] |= {"id": str(claim.id), "token": str(claim.token)}
+            chains = []
         deltas = _deltas(tx, issued, entries)
         values |= {"generation": driven.generation, "requests": requests, "syscalls": syscalls, "deltas": deltas}
     if progress.children:
@@ -253,8 +267,9 @@ def record(
     if row is None:
         return None
     own = None
-    if token is not None and row["state"] != AgentState.PAUSED:
-        own = _claimed(driven, values["syscalls"][0], token)
+    if claim is not None and row["state"] != AgentState.PAUSED:
+        asked = next(item for item in issued if item.plan)
+        own = _claimed(driven, asked, values["syscalls"][0], claim.token)
     return Recorded(bool(row["again"]), chains, own, awaited=row.get("awaited", False))
 
 
@@ -307,11 +322,12 @@ def _rows(driven: Driven, issued: Sequence[Issued]) -> tuple[list[JsonObject], l
 def foreseen(driven: Driven, item: Issued, *, token: UUID) -> Claimed:
     """The only call of a request as it would be claimed, before anything of it is written."""
     row = {"id": str(new_id()), "request_id": str(new_id()), **_syscall_row(item.plan[0], prompt=None)}
-    return _claimed(driven, row, token)
+    return _claimed(driven, item, row, token)
 
 
-def _claimed(driven: Driven, row: JsonObject, token: UUID) -> Claimed:
-    """What claiming the row of a light call gives; its values have been JSON, as those of every claim."""
+def _claimed(driven: Driven, item: Issued, row: JsonObject, token: UUID) -> Claimed:
+    """What claiming the row of a request's first call gives: its values as they would come from Postgres."""
+    said = item.request.messages if item.plan[0].asks else None
     return Claimed(
         id=UUID(row["id"]),
         agent_id=driven.id,
@@ -319,7 +335,7 @@ def _claimed(driven: Driven, row: JsonObject, token: UUID) -> Claimed:
         position=0,
         pool=row["pool"],
         op=row["op"],
-        payload=json.loads(json.dumps(row["payload"])),
+        payload=stored(row["payload"]),
         token=token,
         attempt=1,
         errors=0,
@@ -329,6 +345,10 @@ def _claimed(driven: Driven, row: JsonObject, token: UUID) -> Claimed:
         root_id=driven.root_id,
         owner=driven.owner,
         seconds_left=row["seconds"],
+        prompt=item.prefixes[-1] if said else None,
+        limit_key=row["limit_key"],
+        tokens=row["tokens"],
+        messages=stored(list(said or ())),
     )
 
 

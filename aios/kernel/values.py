@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 from aios.errors import NotJson
@@ -49,6 +50,24 @@ def compact(value: Json) -> str:
 def parsed(text: bytes | str) -> Json:
     """The value of JSON text, UTF-8 if bytes: what Postgres sends, whose encoding need not be guessed, nor its end."""
     return _DECODER.raw_decode((text if isinstance(text, str) else text.decode()).lstrip())[0]
+
+
+def stored(value: Json) -> Json:
+    """A JSON value as Postgres gives it back: jsonb orders keys by length, then bytes, and writes numbers out."""
+    return json.loads(compact(value), object_pairs_hook=_as_stored, parse_float=_numeric)
+
+
+def _as_stored(pairs: list[tuple[str, Json]]) -> JsonObject:
+    return dict(sorted(pairs, key=_place)) if len(pairs) > 1 else dict(pairs)
+
+
+def _place(pair: tuple[str, Json]) -> tuple[int, bytes]:
+    key = pair[0].encode()
+    return len(key), key
+
+
+def _numeric(text: str) -> float | int:
+    return int(Decimal(text)) if "e+" in text else float(text) + 0.0  # it has no negative zero
 
 
 _DIGEST_BYTES = 20  # 80 bits against a collision that somebody looks for; every context stores two of them

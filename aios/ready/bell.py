@@ -89,12 +89,14 @@ class Granted(NamedTuple):
         again: how many of them ring again because a lease ended.
         at_seconds: Redis' time of the turn.
         taken: what the asker goes on with itself.
+        mine: whether it was granted what it asked for itself.
     """
 
     bells: list[Bell]
     again: int
     at_seconds: float = 0.0
     taken: Bell | None = None
+    mine: bool = False
 
 
 class Wiped(Exception):

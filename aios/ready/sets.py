@@ -64,6 +64,8 @@ class ReadySets:
         add: Iterable[Bell] = (),
         keys: Sequence[str] = (),
         take: Iterable[str] = (),
+        yields: bool = False,
+        mine: Bell | None = None,
     ) -> Granted:
         """Settle and release what is done, add what is ready, grant what is free.
 
@@ -73,6 +75,9 @@ class ReadySets:
             keys: further keys to look at for free places and ended leases.
             take: pools (`llm`) and operations (`agent.resume`) of which the asker goes on with one itself, if it is granted
                 now and no message waits for it: that one is given back instead of rung.
+            yields: so it is only if no message waits for any pool of `take`.
+            mine: what the asker goes on with itself if it is granted now and no message waits for its pool; else nothing is
+                known of it afterwards, so that nobody is granted what is not written yet.
 
         Raises:
             Wiped: the sets must be rebuilt first; nothing was done.
@@ -85,10 +90,12 @@ class ReadySets:
             "lease_ms": self._lease_ms,
         }
         if take:
-            order["take"] = dict.fromkeys(take, True)
-        again, bells, at, taken = self._run("turn", order, *self._rings)
+            order |= {"take": dict.fromkeys(take, True), "yields": yields}
+        if mine:
+            order["mine"] = _entry(mine)
+        again, bells, at, taken, given = self._run("turn", order, *self._rings)
         granted = [_rung(text, int(rings)) for text, rings in bells]
-        return Granted(granted, int(again), float(at), Bell.load(taken) if taken else None)
+        return Granted(granted, int(again), float(at), Bell.load(taken) if taken else None, mine=bool(given))
 
     def renew(self, held: Iterable[tuple[str, str]], *, lease_seconds: float) -> list[str]:
         """Keep the grants of what runs here: (key, id) of each. Gives the ids whose places others have by now."""
@@ -96,13 +103,17 @@ class ReadySets:
         return list(self._run("hold", {"held": ids, "lease_ms": int(lease_seconds * 1000)})) if ids else []
 
     @contextmanager
-    def confirming(self, id_: str) -> Iterator[Callable[[], bool]]:
+    def confirming(self, id_: str, *, known: bool = False) -> Iterator[Callable[[], bool]]:
         """Ask whether a granted syscall may start now: its grant holds, or there is room, and its key was not told to wait.
 
         Gives what waits for the answer, so that the claim can be made meanwhile. It raises `BrokerUnavailable` if Redis
         does not answer. Until it is renewed, the grant holds no longer than one that was not claimed.
+
+        Args:
+            id_: the syscall's.
+            known: it was granted itself: if nothing is known of it any more, its grant is lost.
         """
-        order = {"held": [id_], "lease_ms": self._lease_ms, "start": True}
+        order = {"held": [id_], "lease_ms": self._lease_ms, "start": True, "known": known}
         asked = Asked(self._scripts["hold"], keys=[_PREFIX], args=[json.dumps(order)])
 
         def answer() -> bool:

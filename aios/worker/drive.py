@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,7 +16,7 @@ from aios.access.guard import Guard
 from aios.db import agents, forks, journal, recovery, syscalls, workers
 from aios.db.agents import Driven, Taken, Taker
 from aios.db.journal import Progress
-from aios.dispatch import agent_bell, chain_bell
+from aios.dispatch import Ring, agent_bell, chain_bell
 from aios.errors import (
     AiosError,
     BudgetSpent,
@@ -32,8 +32,7 @@ from aios.errors import (
     from_json,
 )
 from aios.kernel.agent import Agent
-from aios.kernel.ids import new_id, new_token
-from aios.kernel.light import is_light
+from aios.kernel.ids import new_id
 from aios.kernel.plan import Planner
 from aios.kernel.policy import Payer
 from aios.kernel.replay import Raised, Returned, Run
@@ -41,23 +40,25 @@ from aios.kernel.values import canonical
 from aios.kernel.words import AgentState
 from aios.log import logger
 from aios.ready import Done
+from aios.worker.claiming import Claiming
 from aios.worker.live import Live, LiveRuns
 from aios.worker.patience import patiently
 from aios.worker.watchdog import Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from aios.db.session import Database, Transaction
     from aios.dispatch import Dispatch
     from aios.kernel.plan import Call, ToolInfo
-    from aios.kernel.ports import Claimed, Rules
+    from aios.kernel.ports import Rules
     from aios.kernel.program import Program
     from aios.kernel.replay import Entry
     from aios.kernel.request import Request
     from aios.kernel.values import Json, JsonObject
     from aios.ready import Bell
     from aios.settings import Settings
+    from aios.worker.claiming import Own
     from aios.worker.direct import Direct
     from aios.worker.incarnation import Incarnation
     from aios.worker.watchdog import Watchdog
@@ -91,6 +92,11 @@ class Drive:
         return LiveRuns(self.watchdog, limit=self.settings.worker.live_runs)
 
     @cached_property
+    def claiming(self) -> Claiming:
+        """What a drive claims of what it asks for."""
+        return Claiming(self.dispatch, self.incarnation, asks=self.settings.worker.at_once)
+
+    @cached_property
     def rules(self) -> Rules:
         """The access rules, as this process knows them."""
         return RuleCache(self.database)
@@ -102,20 +108,22 @@ class Drive:
             Ignored: it is not runnable, or not by this process.
         """
         begun = time.monotonic()
-        bells = self.step(agent)
-        if bells is None:
+        ring = self.step(agent, done=lambda: Done("agent", str(agent), time.monotonic() - begun))
+        if ring is None:
             self._refuse(agent)
-        self.dispatch.ring(done=[Done("agent", str(agent), time.monotonic() - begun)], add=bells)
+        if ring.done or ring.add:
+            self.dispatch.ring(done=ring.done, add=ring.add)
 
     def taker(self) -> Taker:
         """Who it is that takes agents with their answers (`step`)."""
         return Taker(self.incarnation.current(), list(self.programs))
 
-    def step(self, agent: UUID, *, taken: Taken | None = None) -> list[Bell] | None:
-        """Drive one agent; the bells of what it waits for now, for the caller to ring. None: it cannot be driven here.
+    def step(self, agent: UUID, *, done: Callable[[], Done] | None, taken: Taken | None = None) -> Ring | None:
+        """Drive one agent; gives what is to be told the ready sets then. None: it cannot be driven here.
 
         Args:
             agent: its id.
+            done: the grant under which it is driven, which is told together with the rest, or before; None: there is none.
             taken: it is claimed already.
 
         Raises:
@@ -128,12 +136,13 @@ class Drive:
                 return None
             driven, live = claimed
             driven, progress = self._go_on(driven, live)
-            bells = patiently(lambda: self._record(driven, progress, live), what=f"agent {agent}")
+            with self.claiming.of(driven, progress, done) as own:
+                bells = patiently(lambda: self._record(driven, progress, live, own), what=f"agent {agent}")
         for issued in progress.issued:
             for call in issued.plan:
                 if call.waits_for:
                     self._wake_parents(UUID(call.waits_for))
-        return bells
+        return Ring(own.released(), bells)
 
     def _claim(self, agent: UUID) -> tuple[Driven, Live] | None:
         """Claim an agent and read what is new in its journal."""
@@ -285,9 +294,9 @@ class Drive:
         self.dispatch.ring(done=[("agent", str(driven.id))])
         self._wake_parents(driven.id)
 
-    def _record(self, driven: Driven, progress: Progress, live: Live) -> list[Bell]:
+    def _record(self, driven: Driven, progress: Progress, live: Live, own: Own) -> list[Bell]:
         """Write what the drive came to; a program that waits for more is kept, one whose drive was in vain is not."""
-        bells, written = self._write(driven, progress, live)
+        bells, written = self._write(driven, progress, live, own)
         if progress.outcome is None:
             if written:
                 if not live.entries:  # it was evicted
@@ -298,15 +307,12 @@ class Drive:
                 self.live.drop(live)
         return bells
 
-    def _write(self, driven: Driven, progress: Progress, live: Live) -> tuple[list[Bell], bool]:
+    def _write(self, driven: Driven, progress: Progress, live: Live, own: Own) -> tuple[list[Bell], bool]:
         """The bells of what follows, and whether anything was written: not if the drive is stale, or to be done again."""
         failed = isinstance(progress.outcome, Raised)
-        with (
-            self._claiming(progress) as own,
-            self.database.transaction() if failed else self.database.statement() as tx,
-        ):
+        with self.database.transaction() if failed else self.database.statement() as tx:
             version = self.programs[driven.program].version
-            recorded = journal.record(tx, driven, progress, version=version, entries=live.entries, token=own.token)
+            recorded = journal.record(tx, driven, progress, version=version, entries=live.entries, claim=own.claim)
             if recorded is None and agents.give_back(tx, driven):  # the access rules changed since: decide again
                 return [agent_bell(driven.id, priority=driven.priority, payer=driven.payer)], False
             if recorded is None:
@@ -325,23 +331,6 @@ class Drive:
             self._wake_parents(driven.id)  # a parent's, too, that began to wait while this one's end was written
         return bells, True
 
-    @contextmanager
-    def _claiming(self, progress: Progress) -> Iterator[_Own]:
-        """Claim what a drive asks for along with its record, if it is light and this thread goes on with it."""
-        hand, issued = self.dispatch.hand, progress.issued
-        if hand is None or not hand.claims or len(issued) != 1 or progress.outcome or not is_light(issued[0].plan):
-            yield _Own()
-            return
-        token = new_token()
-        self.incarnation.expect(token)
-        try:
-            yield (own := _Own(token))
-            if own.call is not None:
-                hand.claimed = own.call
-        finally:
-            if hand.claims:  # it came to nothing
-                self.incarnation.forget(token)
-
     def known_programs(self) -> set[str]:
         """Names of the programs that this process or any other has loaded."""
         with self.database.statement() as tx:
@@ -351,14 +340,6 @@ class Drive:
     def _wake_parents(self, child: UUID) -> None:
         with suppress(DatabaseUnavailable):  # the recovery tick does the same
             answer_waits(self.database, self.dispatch, child)
-
-
-@dataclass
-class _Own:
-    """The claim of what a drive asks for: the token, and then the call."""
-
-    token: UUID | None = None
-    call: Claimed | None = None
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aios.access.gate import Gate, Parked, tell_denied
 from aios.db import approvals, recovery, syscalls
 from aios.db.settlement import Link, Settled
-from aios.dispatch import agent_bell, chain_bell
+from aios.dispatch import Ring, agent_bell, chain_bell
 from aios.errors import (
     AiosError,
     BrokerUnavailable,
@@ -88,16 +88,21 @@ class Execution:
         if settled is None or (chained and not settled.rest):
             raise Ignored
 
-    def go_on(self, call: Claimed) -> None:
-        """Execute what was claimed for this process along with the drive that asked for it: it holds no grant.
+    def go_on(self, call: Claimed, *, granted_at: float) -> None:
+        """Execute what was claimed for this process by the record of the drive that asked for it.
+
+        Args:
+            call: the claim.
+            granted_at: when it was granted, by this process' monotonic clock; 0: it holds no grant.
 
         Raises:
             Ignored: this process may no longer execute it.
         """
-        with ExitStack() as claim:
+        with ExitStack() as claim, self._confirming(call.id, call.pool, granted_at, known=True) as confirmed:
             claim.enter_context(self.incarnation.holding(call.token))
             own = replace(call, valid=partial(self.incarnation.valid, call.token))
-            self._execute(own, lambda: True, claim, granted=False)
+            self._execute(own, confirmed, claim, granted=granted_at > 0)
+        self._leave_if_stuck(call.pool)
 
     def _execute(
         self,
@@ -125,17 +130,17 @@ class Execution:
                 self.flusher.later(Unflushed(since, claim.pop_all(), again, after))
             else:  # what is cached is right before anybody can go on
                 after()
-            done = [_done(call, outcome, time.monotonic() - begun)] if granted else []
-            add = self._following(call, settled, chained=chained)
-        if done or add:
-            self.dispatch.ring(done=done, add=add)
+            done = partial(_done, call, outcome, time.monotonic() - begun) if granted else None
+            ring = self._following(call, settled, done, chained=chained)
+        if ring.done or ring.add:
+            self.dispatch.ring(done=ring.done, add=ring.add)
         return settled
 
     def _write_again(self, call: Claimed, outcome: Outcome | AiosError | Parked, *, chained: bool) -> None:
         """What a crash of Postgres undid; the agent is left to whoever drives it."""
         alone = replace(self, drive=None)
         settled, _ = alone._end(call, outcome)  # noqa: SLF001  # it is another one of this class
-        self.dispatch.ring(add=alone._following(call, settled, chained=chained))  # noqa: SLF001  # as above
+        self.dispatch.ring(add=alone._following(call, settled, None, chained=chained).add)  # noqa: SLF001  # as above
 
     def _leave_if_stuck(self, pool: str) -> None:
         """End a pool child in which a tool still runs past its time: no thread can be stopped, a process can."""
@@ -173,13 +178,15 @@ class Execution:
             return FinalError(f"{type(error).__name__}: {error}")
 
     @contextmanager
-    def _confirming(self, syscall: UUID, pool: str, granted_at: float) -> Iterator[Callable[[], bool]]:
+    def _confirming(
+        self, syscall: UUID, pool: str, granted_at: float, *, known: bool = False
+    ) -> Iterator[Callable[[], bool]]:
         """Ask, while it is claimed, whether its grant still holds: its message may have been under way for longer than that."""
         fresh = time.monotonic() - granted_at < self.settings.worker.grant_seconds / 2
         if fresh or pool not in _CONFIRMED:
             yield lambda: True
             return
-        with self.dispatch.ready.confirming(str(syscall)) as answer:
+        with self.dispatch.ready.confirming(str(syscall), known=known) as answer:
 
             def confirmed() -> bool:
                 try:
@@ -277,24 +284,28 @@ class Execution:
             tell_denied(tx, call, verdict.error)
         return settled
 
-    def _following(self, call: Claimed, settled: Settled | None, *, chained: bool) -> list[Bell]:
-        """The bells of what follows."""
+    def _following(
+        self, call: Claimed, settled: Settled | None, done: Callable[[], Done] | None, *, chained: bool
+    ) -> Ring:
+        """What is to be told the ready sets: the grant that ends, and the bells of what follows."""
+        if settled is not None and settled.agent_woken:
+            return self._onward(call, settled, done)
+        bells: list[Bell] = []
         if settled is not None and settled.again:
             link = Link(call.pool, call.op, call.id, call.limit_key, call.tokens)
-            return [chain_bell([link], priority=call.priority, payer=call.payer)]
-        if settled is not None and settled.agent_woken:
-            return self._onward(call, settled)
-        if settled is not None and settled.rest and not chained:
-            return [chain_bell(settled.rest, priority=call.priority, payer=call.payer)]
-        return []
+            bells = [chain_bell([link], priority=call.priority, payer=call.payer)]
+        elif settled is not None and settled.rest and not chained:
+            bells = [chain_bell(settled.rest, priority=call.priority, payer=call.payer)]
+        return Ring([done()] if done else [], bells)
 
-    def _onward(self, call: Claimed, settled: Settled) -> list[Bell]:
+    def _onward(self, call: Claimed, settled: Settled, done: Callable[[], Done] | None) -> Ring:
         """What the woken agent asks for next, if it is driven here and now; else the bell that lets it be driven."""
-        bells: list[Bell] | None = None
+        ring: Ring | None = None
         if self.drive is not None and settled.taken is not None:
             with suppress(Ignored):
-                bells = self.drive.step(call.agent_id, taken=settled.taken)
-        return [agent_bell(call.agent_id, priority=call.priority, payer=call.payer)] if bells is None else bells
+                ring = self.drive.step(call.agent_id, done=done, taken=settled.taken)
+        bell = agent_bell(call.agent_id, priority=call.priority, payer=call.payer)
+        return Ring([done()] if done else [], [bell]) if ring is None else ring
 
 
 def _done(call: Claimed, outcome: Outcome | AiosError | Parked, seconds: float) -> Done:

@@ -9,9 +9,10 @@ message stands before it. A process that dies with it loses a doorbell, which ri
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -29,24 +30,41 @@ if TYPE_CHECKING:
 
 log = logger(__name__)
 
-_STEPS: Final = 8  # a message goes on with so many syscalls at most, and for so long
+_STEPS: Final = 8  # a message goes on with so many syscalls, and for so long, while others wait
 _SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
 class Fused:
-    """Goes on where a message's work ends."""
+    """Goes on where a message's work ends.
+
+    Attributes:
+        names: of what it goes on with; none: with nothing.
+        renews: beyond its steps and seconds it goes on as long as no message waits; else no further.
+        stopping: set: it takes nothing more.
+    """
 
     dispatch: Dispatch
     drive: Drive
     execution: Execution
     names: frozenset[str]
+    renews: bool = True
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
-    def of(cls, dispatch: Dispatch, drive: Drive, execution: Execution, *, pools: Iterable[str], on: bool) -> Fused:
+    def of(
+        cls,
+        dispatch: Dispatch,
+        drive: Drive,
+        execution: Execution,
+        *,
+        pools: Iterable[str],
+        on: bool,
+        renews: bool = True,
+    ) -> Fused:
         """For a process that serves `pools`; takes nothing unless `on`."""
         own = [pool for pool in pools if pool != Pool.SYSTEM]
-        return cls(dispatch, drive, execution, frozenset([*own, *LIGHT]) if on else frozenset())
+        return cls(dispatch, drive, execution, frozenset([*own, *LIGHT]) if on else frozenset(), renews)
 
     def run(self, work: Callable[[], None], *, announced: Announced | None = None) -> None:
         """Do a message's work, and what is granted to this process by it.
@@ -67,26 +85,36 @@ class Fused:
                 ignored = _ignored(work)
                 self._go_on(hand, end)
             finally:
-                if hand.claimed is not None:  # something broke: the next heartbeat gives it back
-                    self.execution.incarnation.forget(hand.claimed.token)
+                if hand.claimed and hand.claimed.call:  # something broke: the next heartbeat gives it back
+                    self.execution.incarnation.forget(hand.claimed.call.token)
         if ignored:
             raise Ignored
 
     def _go_on(self, hand: Hand, end: float) -> None:
-        for left in range(_STEPS - 1, -1, -1):
-            held = hand.take()
-            if held is None:
-                return
-            if left == 0 or time.monotonic() > end:
+        left = _STEPS
+        while (held := hand.take()) is not None:
+            if hand.yields:  # nothing waited: as if it had just begun
+                left, end, hand.yields = _STEPS, time.monotonic() + _SECONDS, False
+            left -= 1
+            if self.stopping.is_set():
                 hand.close()
+            elif left == 0 or time.monotonic() > end:
+                self._end(hand)
             with hand.announced(held.bell) if hand.announced else nullcontext():
                 self._step(held)
+
+    def _end(self, hand: Hand) -> None:
+        """It went on for long enough, if anything else is to be done."""
+        if self.renews:
+            hand.yields = True
+        else:
+            hand.close()
 
     def _step(self, held: Held) -> None:
         pool, _, member = held.bell.links[0]
         try:
             if held.call is not None:
-                self.execution.go_on(held.call)
+                self.execution.go_on(held.call, granted_at=held.at)
             elif pool == Pool.AGENT:
                 self.drive.run(UUID(member))
             else:

@@ -35,6 +35,8 @@ for _, id in ipairs(order.held) do
             lost[#lost + 1] = id
         end
         call('HDEL', P .. 'rings', id)
+    elseif order.known then
+        lost[#lost + 1] = id
     end
 end
 return lost

@@ -2,7 +2,7 @@ local order = cjson.decode(ARGV[1])
 if call('EXISTS', P .. 'epoch') == 0 then return redis.error_reply('WIPED') end
 local touched, bells, again = {}, {}, 0
 local envelope, queues = ARGV[2], ARGV[3]
-local taken
+local taken, mine
 
 -- Grants whose lease ended go back to where they stood.
 local function reclaim(pool)
@@ -45,24 +45,34 @@ local function short_of(entry)
     end
 end
 
-local function messages_wait(target)
-    if not queues then return false end
-    local names = {queues .. target}
+local function messages_in(pool)
+    local names = {queues .. pool}
     for priority = 1, 9 do names[#names + 1] = names[1] .. ':' .. priority end
     return call('EXISTS', unpack(names)) > 0
 end
 
+-- Whether messages stand before what is granted now: in its pool, or, for who yields, in any that the asker serves.
+local function messages_wait(target)
+    if not queues then return order.yields end
+    if not order.yields then return messages_in(target) end
+    for name in pairs(order.take) do
+        if not string.find(name, '.', 1, true) and messages_in(name) then return true end
+    end
+    return false
+end
+
 -- Who asks may go on itself with one thing that is granted now, if it is of a kind that it takes and nothing stands before it.
-local function given(target, op, entry)
-    if taken or not (order.take[target] or order.take[target .. '.' .. op]) or messages_wait(target) then return false end
-    taken = entry.bell
+local function given(target, op, id, entry)
+    if taken or mine and mine.granted or not (order.take[target] or order.take[target .. '.' .. op]) or messages_wait(target) then
+        return false
+    end
+    taken = {id, entry}
     return true
 end
 
 -- Where Celery's queues are in this Redis too, a message is rung here; a chain of several links is left to Celery.
-local function ring(id, entry, rings)
+local function publish(id, entry, rings)
     local links, priority = unpack(cjson.decode(entry.bell), 3)
-    if order.take and given(links[1][1], links[1][2], entry) then return end
     if not envelope or #links > 1 then
         bells[#bells + 1] = {entry.bell, rings}
         return
@@ -73,6 +83,22 @@ local function ring(id, entry, rings)
         task = 'aios.' .. target .. '.' .. op, call = argument, pool = target, priority = priority, message = id .. ':' .. now_ms,
     })
     call('LPUSH', queues .. target .. (priority > 0 and ':' .. priority or ''), filled)
+end
+
+local function ring(id, entry, rings)
+    if mine and id == mine.id then
+        mine.granted = true
+        if taken then -- one thing at a time
+            publish(taken[1], taken[2], 0)
+            taken = nil
+        end
+        return
+    end
+    if order.take then
+        local target, op = unpack(cjson.decode(entry.bell)[3][1])
+        if given(target, op, id, entry) then return end
+    end
+    publish(id, entry, rings)
 end
 
 local function grant(pool)
@@ -92,6 +118,30 @@ local function grant(pool)
     end
 end
 
+-- What is not written yet is granted to who asks, or to nobody; then all is as if it had never been here.
+local function ask(add)
+    local pool = root_of(add[2])
+    if messages_wait(pool) then return end
+    local account = policy.payer and account_key(pool, policy.payer({root = add[3], tenant = add[4]}))
+    local before = account and call('GET', account)
+    local entry = enter(add)
+    if not entry then return end
+    relist(entry.key)
+    touched[pool] = true
+    mine = {id = add[1], entry = entry, account = account, before = before}
+end
+
+local function withdraw()
+    call('ZREM', P .. 'line:' .. mine.entry.key, mine.id)
+    call('HDEL', P .. 'calls', mine.id)
+    relist(mine.entry.key)
+    if mine.before then
+        call('SET', mine.account, mine.before, 'EX', ACCOUNT_SECONDS)
+    elseif mine.account then
+        call('DEL', mine.account)
+    end
+end
+
 for _, done in ipairs(order.done) do
     forget(done)
     touched[root_of(done[1])] = true
@@ -101,6 +151,7 @@ for _, add in ipairs(order.add) do
     if entry then relist(entry.key) end
     touched[root_of(add[2])] = true
 end
+if order.mine then ask(order.mine) end
 for _, key in ipairs(order.keys) do touched[root_of(key)] = true end
 local function look(key) touched[root_of(key)] = true end
 unpark('paused', look)
@@ -109,4 +160,5 @@ for pool in pairs(touched) do
     reclaim(pool)
     grant(pool)
 end
-return {again, bells, exact(now), taken or false}
+if mine and not mine.granted then withdraw() end
+return {again, bells, exact(now), taken and taken[2].bell or false, mine and mine.granted or false}

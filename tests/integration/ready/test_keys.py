@@ -72,8 +72,8 @@ def test_the_first_that_no_limit_holds_back_is_granted_and_no_limit_is_passed(re
         assert granted == expected
 
 
-def confirm(ready, id_):
-    with ready.confirming(id_) as answer:
+def confirm(ready, id_, *, known=False):
+    with ready.confirming(id_, known=known) as answer:
         return answer()
 
 
@@ -212,3 +212,24 @@ def test_a_worker_of_many_threads_asks_and_rings_from_all_of_them(ready):
         for _ in range(150):
             threads.enter_context(ready.confirming(str(uuid4())))
         assert ready.turn(keys=["llm"]).bells == []
+
+
+def test_a_grant_that_nothing_is_known_of_is_lost_to_who_was_given_it_and_none_to_a_later_link(ready):
+    ready.limit({"llm": 1})
+    assert ready.turn(mine=bell(1)).mine
+    assert confirm(ready, "0001", known=True)
+    ready.turn(done=[Done("llm", "0001")])
+    assert not confirm(ready, "0001", known=True)
+    assert confirm(ready, "0001")
+
+
+def test_what_is_asked_for_under_a_full_limited_parked_or_spent_key_is_not_given_and_leaves_nothing(ready):
+    ready.limit({"llm": 9, "llm:full": 1, "llm:none": 0}, rates={"llm:spent": Rate(requests=1)})
+    ready.turn(add=[bell(1, key="llm:full"), bell(2, key="llm:spent"), bell(3, key="llm:told")])
+    ready.turn(done=[Done("llm:told", "0003", pause_seconds=60)])
+    known = ready._redis.hkeys("aios:calls")
+    for key in ("llm:full", "llm:none", "llm:spent", "llm:told"):
+        assert not ready.turn(mine=bell(4, key=key)).mine
+    assert ready._redis.hkeys("aios:calls") == known
+    assert {row["key"]: row["waiting"] for row in ready.overview() if row["waiting"]} == {}
+    assert ready.turn(mine=bell(4, key="llm:other")).mine

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,12 +22,11 @@ CHOSEN = {
     "fair": Fair(weights={"x": 3.0}),
 }
 seconds = st.floats(0, 6, allow_subnormal=False)
-enter = st.tuples(
-    st.just("enter"), st.sampled_from("abc"), st.sampled_from("xy"), st.integers(0, 9), seconds, st.floats(0.01, 9)
-)
+one = (st.sampled_from("abc"), st.sampled_from("xy"), st.integers(0, 9), seconds, st.floats(0.01, 9))
+enter, ask = st.tuples(st.just("enter"), *one), st.tuples(st.just("ask"), *one)
 events = st.lists(
     st.one_of(
-        enter, enter, st.just(("grant",)), st.tuples(st.just("settle"), st.integers(0, 99), seconds),
+        enter, enter, ask, st.just(("grant",)), st.tuples(st.just("settle"), st.integers(0, 99), seconds),
         st.tuples(st.just("cancel"), st.integers(0, 99)),
     ),
     min_size=1,
@@ -58,6 +59,33 @@ class Both:
         expected = self.pure.grant()
         assert given == ([expected.id] if expected else [])
         self.granted += given
+
+    def ask(self, root, tenant, priority, age, estimate):
+        """What is granted to who asks, or to nobody: if it is not, nothing tells that it was ever there."""
+        id_ = f"{self.number:04}"
+        one = bell(self.number, root=root, tenant=tenant, priority=priority, age=age, estimate=estimate)
+        self.number += 1
+        self.ready.limit({"llm": len(self.granted) + 1})
+        given = self.ready.turn(mine=one)
+        self.ready.limit({"llm": 0})
+        asked = Waiting(
+            enqueued_seconds=given.at_seconds - age,
+            root=root,
+            tenant=tenant,
+            priority=priority,
+            estimate_seconds=estimate,
+        )
+        before = deepcopy(self.pure)
+        self.pure.enter(id_, asked, now_seconds=given.at_seconds)
+        expected = self.pure.grant().id
+        assert given.mine == (expected == id_)
+        if not given.mine:
+            self.pure = before
+            assert self.pure.grant().id == expected
+            assert [other.id for other in given.bells] == [expected]
+        else:
+            self.calls[id_] = asked
+        self.granted.append(expected)
 
     def settle(self, which, served):
         if self.granted:

@@ -100,3 +100,63 @@ def test_what_is_left_in_a_hand_is_published(publisher, client, redis_url):
         assert client.llen("aios:q:llm:5") == 0
     assert popped(client, "aios:q:llm:5")[0]["task"] == "aios.llm.chat"
     ours.close()
+
+
+def asked(number):
+    call = f"01900000-0000-7000-8000-{number:012}"
+    return Bell("llm", call, (("llm", "chat", call),), 5)
+
+
+def test_what_is_not_written_yet_is_given_to_who_asks_and_no_message_is_rung_for_it(publisher, client, redis_url):
+    ours = dispatch(publisher, redis_url, rings=True)
+    with ours.taking(frozenset({"llm"})) as hand:
+        assert ours.ask(asked(1), done=[])
+        assert hand.take() is None
+    assert client.llen("aios:q:llm:5") == 0
+    assert ours.ready.depth(["llm"])["llm"] == (0, 1)
+    ours.close()
+
+
+def test_who_is_given_what_it_asked_for_goes_on_with_nothing_else(publisher, client, redis_url):
+    """The one that stood before it is rung: it would wait in this hand for as long as the other takes."""
+    ours = dispatch(publisher, redis_url, rings=True)
+    ours.ready.limit({"llm": 0})
+    ours.ring(add=[asked(1)])
+    ours.ready.limit({"llm": 2})
+    with ours.taking(frozenset({"llm"})) as hand:
+        assert ours.ask(asked(2), done=[])
+        assert hand.take() is None
+    assert popped(client, "aios:q:llm:5")[1][0] == [asked(1).id]
+    ours.close()
+
+
+def test_messages_that_wait_go_before_what_is_asked_for(publisher, client, redis_url):
+    ours = dispatch(publisher, redis_url, rings=True)
+    ours.ring(add=[asked(1)])
+    with ours.taking(frozenset({"llm"})):
+        assert ours.ask(asked(2), done=[]) is False
+    assert ours.ready.depth(["llm"])["llm"] == (0, 1)
+    ours.close()
+
+
+@pytest.mark.parametrize(("where", "given"), [("agent", False), ("memory", True), (None, True)])
+def test_who_yields_takes_nothing_while_a_message_waits_for_any_pool_that_it_serves(
+    publisher, client, redis_url, where, given
+):
+    ours = dispatch(publisher, redis_url, rings=True)
+    if where:
+        client.lpush(f"aios:q:{where}:3", "a message")
+    with ours.taking(frozenset({"llm", "agent", "memory.write"})) as hand:
+        hand.yields = True
+        assert ours.ask(asked(1), done=[]) is given
+        ours.ring(done=[("llm", asked(1).id)], add=[asked(2)])
+        assert (hand.take() is not None) is given
+    ours.close()
+
+
+def test_where_messages_cannot_be_seen_who_yields_takes_nothing(publisher, redis_url):
+    ours = dispatch(publisher, redis_url, rings=False)
+    with ours.taking(frozenset({"llm"})) as hand:
+        hand.yields = True
+        assert ours.ask(asked(1), done=[]) is False
+    ours.close()

@@ -14,7 +14,7 @@ from aios.kernel.plan import ToolInfo
 from aios.kernel.ports import Outcome
 from aios.kernel.program import program
 from aios.kernel.words import SyscallState
-from aios.worker import drive
+from aios.worker import claiming
 from tests.integration.worker.world import World
 from tests.trees import trees, walk
 
@@ -90,10 +90,10 @@ def world(database_url, redis_url, **options):
 
 @pytest.fixture(autouse=True)
 def half_of_all_is_light(monkeypatch):
-    """So that the profile `fused` shows both ways: claimed with the drive that asks, and granted."""
+    """So that the profile `fused` shows all ways: claimed with the drive that asks, without a grant or with one, and rung."""
     coin = Random(20261122)
     monkeypatch.setattr(
-        drive, "is_light", lambda plan: plan[:1] and plan[0].state is SyscallState.QUEUED and coin.random() < 0.5
+        claiming, "is_light", lambda plan: plan[:1] and plan[0].state is SyscallState.QUEUED and coin.random() < 0.5
     )
 
 

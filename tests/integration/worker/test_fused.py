@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -10,12 +12,16 @@ from uuid import UUID
 import pytest
 import redis
 
+from aios.db import journal, syscalls
+from aios.errors import DatabaseUnavailable
+from aios.kernel.chat import Usage
 from aios.kernel.plan import ToolInfo
 from aios.kernel.ports import Outcome
 from aios.kernel.program import program
 from aios.memory.executor import MemoryExecutor
 from aios.memory.hashing import Hashing
-from aios.worker import fused
+from aios.ready import ReadySets
+from aios.worker import fused, recovery
 from aios.worker.fused import Fused
 from tests.integration.worker.world import World
 
@@ -183,3 +189,209 @@ def test_what_is_claimed_and_then_dropped_is_given_back_by_the_next_heartbeat(wo
 def interrupted(world, bell):
     world.drive.run(UUID(bell.links[0][2]))
     raise KeyboardInterrupt
+
+
+def counted(monkeypatch, module, name):
+    """How often a function is called from now on."""
+    calls, function = [], getattr(module, name)
+
+    def wrapper(*args, **given):
+        calls.append(given)
+        return function(*args, **given)
+
+    monkeypatch.setattr(module, name, wrapper)
+    return calls
+
+
+def test_what_a_drive_asks_for_alone_is_granted_before_its_record_which_claims_it(world, redis_url, monkeypatch):
+    claims, turns = counted(monkeypatch, syscalls, "claim"), counted(monkeypatch, world.ready, "turn")
+    agent, bell = begun(world, 5)
+    turns.clear()
+    Process(world).answer(bell)
+    assert len(claims) == 1  # the first one came with a message
+    assert len(turns) == 5
+    assert world.client.result(agent, timeout=5).value == [0, 1, 2, 3, 4]
+    rows = world.client.journal(agent)
+    assert [(row["state"], row["attempt"]) for row in rows] == [("done", 1)] * 5
+    assert all(row["created_at"] <= row["queued_at"] <= row["started_at"] <= row["finished_at"] for row in rows)
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.hkeys("aios:calls") == []
+        assert b"tool.call:calling" in client.hkeys("aios:learned")
+
+
+def test_it_is_rung_as_ever_where_that_is_switched_off_or_somebody_else_is_given_the_place(world, monkeypatch):
+    claims = counted(monkeypatch, syscalls, "claim")
+    monkeypatch.setattr(ReadySets, "turn", without("mine"))
+    agent, bell = begun(world, 3)
+    Process(world).answer(bell)
+    assert world.client.result(agent, timeout=5).value == [0, 1, 2]
+    assert len(claims) == 3
+    monkeypatch.undo()
+    object.__setattr__(world.settings.worker, "at_once", False)
+    world.drive.__dict__.pop("claiming")
+    claims = counted(monkeypatch, syscalls, "claim")
+    turns = counted(monkeypatch, world.ready, "turn")
+    agent, bell = begun(world, 3)
+    Process(world).answer(bell)
+    assert world.client.result(agent, timeout=5).value == [0, 1, 2]
+    assert len(claims) == 3
+    assert not any(given.get("mine") for given in turns)
+
+
+def without(name):
+    """A turn that knows nothing of one of its arguments."""
+    turn = ReadySets.turn
+    return lambda self, **given: turn(self, **{key: value for key, value in given.items() if key != name})
+
+
+@program(tools=["plain"])
+async def calling_on(agent, task):
+    first = await agent.tool.call("plain", x=0)
+    MEANWHILE[0](agent.id)
+    return [first["x"], (await agent.tool.call("plain", x=1))["x"]]
+
+
+MEANWHILE = []
+
+
+@pytest.mark.parametrize("stopped", ["pause", "cancel"])
+def test_a_grant_whose_agent_was_stopped_before_the_record_is_given_back(world, redis_url, stopped):
+    world.drive.programs["calling"] = calling_on
+    done = []
+    MEANWHILE[:] = [lambda agent: done or done.append(getattr(world.client, stopped)(agent))]
+    agent, bell = begun(world, 2)
+    Process(world).answer(bell)
+    assert world.ready.depth(["tool"])["tool"] == (0, 0)
+    if stopped == "pause":
+        assert [row["state"] for row in world.client.journal(agent)] == ["done", "queued"]
+        world.client.resume(agent)
+        world.run()
+        assert world.client.result(agent, timeout=5).value == [0, 1]
+    assert world.incarnation.held() == []
+
+
+def test_a_grant_that_is_lost_while_its_claim_is_written_makes_no_call_and_the_syscall_waits_again(world, monkeypatch):
+    """Postgres was away for longer than the grant's lease, and another worker was rung, found nothing and let it go."""
+    attempts, asked = [], world.dispatch.ask
+    monkeypatch.setattr(
+        Tool, "perform", lambda self, call: attempts.append(call.attempt) or Outcome(result=call.payload["arguments"])
+    )
+
+    def lost(bell, *, done):
+        granted = asked(bell, done=done)
+        world.ready.turn(done=[(bell.key, bell.id)])
+        time.sleep(world.settings.worker.grant_seconds / 2)
+        return granted
+
+    object.__setattr__(world.settings.worker, "grant_seconds", 0.02)
+    monkeypatch.setattr(world.dispatch, "ask", lost)
+    agent, bell = begun(world, 2)
+    Process(world).answer(bell)
+    assert world.client.result(agent, timeout=5).value == [0, 1]
+    assert attempts == [1, 2]
+
+
+def test_a_record_whose_reply_is_lost_leaves_a_claim_that_the_next_heartbeat_gives_back(world, monkeypatch):
+    record, tries = journal.record, []
+
+    def lost(tx, driven, progress, **given):
+        recorded = record(tx, driven, progress, **given)
+        if given["claim"] and not tries:
+            tries.append(1)
+            raise DatabaseUnavailable("somewhere", "the reply was lost")
+        return recorded
+
+    agent, bell = begun(world, 2)
+    monkeypatch.setattr(journal, "record", lost)
+    Process(world).answer(bell)
+    assert tries
+    assert world.ready.depth(["tool"])["tool"] == (0, 0)
+    world.incarnation.beat()
+    monkeypatch.setattr(recovery, "_UNHEARD_SECONDS", 0.0)
+    world.run()
+    assert world.client.result(agent, timeout=5).value == [0, 1]
+
+
+def test_where_no_message_waits_it_goes_on_beyond_its_steps_until_the_process_is_to_stop(world, monkeypatch):
+    monkeypatch.setattr(ReadySets, "turn", without("yields"))  # no message waits
+    agent, bell = begun(world, 3 * fused._STEPS)
+    process = Process(world)
+    process.answer(bell)
+    assert len(process.steps) == 3 * fused._STEPS - 1
+    assert world.client.result(agent, timeout=5).value == list(range(3 * fused._STEPS))
+    for _ in range(2):
+        _, bell = begun(world, 3 * fused._STEPS)
+        process._fused.stopping.set()
+        process.steps.clear()
+        process.answer(bell)
+        assert len(process.steps) <= 1
+        world.recorder.bells.clear()
+
+
+def test_a_pools_child_which_cannot_be_told_to_stop_goes_no_further_than_its_steps(world, monkeypatch):
+    monkeypatch.setattr(ReadySets, "turn", without("yields"))
+    _, bell = begun(world, 3 * fused._STEPS)
+    process = Process(world)
+    process._fused = replace(process._fused, renews=False)
+    process.answer(bell)
+    assert len(process.steps) == fused._STEPS
+
+
+@program(tools=["plain"])
+async def talking(agent, task):
+    messages = [{"role": "system", "content": "Be brief."}]
+    for turn in range(3):
+        await agent.now()  # answered at once: no syscall
+        messages.append(
+            {
+                "role": "user",
+                "name": "A",
+                "content": f"{turn}: 1e16, \u00e9",
+                "extra": {"bb": 1e16, "a": [-0.0, (1, 2)]},
+            }
+        )
+        reply = await agent.llm.chat(
+            messages, tools=["plain"] if turn else [], model="small" if turn == 1 else "", seed=turn
+        )
+        messages.append(reply.message)
+    await agent.llm.complete("and so on", schema={"type": "object", "properties": {"zz": {}, "a": {}}}, temperature=0.5)
+
+
+class Replies:
+    def __init__(self, calls):
+        self.calls = calls
+
+    def perform(self, call):
+        self.calls.append(call)
+        message = {"role": "assistant", "content": "yes", "b": 1, "aa": [1.5]}
+        return Outcome(result={"finish_reason": "stop", "text": ""}, message=message, usage=Usage(1, 1))
+
+    def cancel(self, syscall):
+        pass
+
+
+def test_a_claim_made_by_a_record_is_given_what_a_later_claim_would_read(database_url, redis_url, monkeypatch):
+    told = []
+    for asks in (True, False):
+        calls = []
+        made = World(
+            database_url, redis_url, programs={"talking": talking}, executors={"llm": Replies(calls)},
+            tools={"plain": ToolInfo("plain")}, fused=True,
+        )  # fmt: skip
+        object.__setattr__(made.settings.worker, "at_once", asks)
+        claims = counted(monkeypatch, syscalls, "claim")
+        agent = made.client.submit("talking", 1, priority=3)
+        made.run()
+        assert made.client.result(agent, timeout=0).state == "done"
+        assert len(claims) == (0 if asks else 4)
+        made.close()
+        monkeypatch.undo()
+        told.append([as_given(call) for call in calls])
+    assert told[0] == told[1]
+    assert len(told[0]) == 4
+
+
+def as_given(call):
+    """What an executor is given, spelled out, less what is each call's own."""
+    own = {"id", "agent_id", "request_id", "root_id", "token", "valid", "age_seconds"}
+    return {name: json.dumps(value, default=str) for name, value in vars(call).items() if name not in own}
