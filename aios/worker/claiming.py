@@ -76,11 +76,9 @@ class Claiming:
         """Record a drive inside: what is claimed then, its thread goes on with."""
         hand, own = self.dispatch.hand, Own(done)
         plans = [item.plan for item in progress.issued if item.plan]
-        if hand is None or hand.claimed or len(plans) != 1 or progress.outcome:
-            yield own
-            return
-        self._decide(driven, plans[0], hand, own)
-        if own.claim is None:
+        if hand is not None and hand.claimed is None and len(plans) == 1 and not progress.outcome:
+            self._decide(driven, plans[0], hand, own)
+        if hand is None or own.claim is None:
             yield own
             return
         self.incarnation.expect(own.claim.token)
@@ -89,7 +87,7 @@ class Claiming:
             if own.call is not None:
                 hand.claim(own.call, at=own.granted_at)
         finally:
-            if own.call is None:  # it came to nothing
+            if hand.claimed is None:  # it came to nothing
                 self.incarnation.forget(own.claim.token)
 
     def _decide(self, driven: Driven, plan: Sequence[Call], hand: Hand, own: Own) -> None:

@@ -1,5 +1,5 @@
 """What operators rely on, with real processes: two beats, of which one dies, start each tick's agent once; Flower shows the
-work behind a password; a new worker has work at once.
+work behind a password; a new worker has work at once, and one that is told to stop leaves its work to others.
 """
 
 from __future__ import annotations
@@ -114,6 +114,11 @@ from aios import Agent, program
 async def keeper(agent: Agent, task: str) -> str:
     await agent.storage.write("note.txt", task)
     return task
+
+@program
+async def endless(agent: Agent, task: str) -> None:
+    while True:
+        await agent.memory.stat()
 """
 
 
@@ -133,6 +138,26 @@ def test_a_worker_is_given_what_waits_as_soon_as_it_has_started(
     eventually(lambda: bool(client.programs()))
     agent = client.submit("keeper", "hello")
     assert client.result(agent, timeout=30).value == "hello"
+
+
+def test_a_fused_worker_that_goes_on_by_itself_stops_when_it_is_told_to_and_another_one_goes_on(
+    client: Client, processes: Processes, keeper: dict[str, str]
+) -> None:
+    def steps() -> int:
+        return int(client.get(agent)["steps"])
+
+    env = {"AIOS_WORKER__PROFILE": "fused", **keeper}
+    first = processes.worker("fused-1", pool="agent,memory", **env)
+    eventually(lambda: bool(client.programs()))
+    agent = client.submit("endless", "stat")
+    eventually(lambda: steps() > 50)
+    first.terminate()
+    assert first.wait(timeout=5) == 0
+    left = steps()
+    processes.worker("fused-2", pool="agent,memory", **env)
+    eventually(lambda: steps() > left + 50)
+    assert {row["attempt"] for row in client.journal(agent)} <= {0, 1}
+    client.cancel(agent)
 
 
 @contextmanager
