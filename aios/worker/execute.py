@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aios.access.gate import Gate, Parked, tell_denied
 from aios.db import approvals, recovery, syscalls
 from aios.db.settlement import Link, Settled
-from aios.dispatch import Ring, agent_bell, chain_bell
+from aios.dispatch import SCARCE, Ring, agent_bell, chain_bell
 from aios.errors import (
     AiosError,
     BrokerUnavailable,
@@ -80,7 +80,8 @@ class Execution:
             Ignored: there was nothing to do, or it did not end well: the chain stops here.
         """
         token = new_token()
-        with ExitStack() as claim, self._confirming(syscall, pool, granted_at) as confirmed:
+        known = pool in SCARCE  # never a later link, which has no grant of its own
+        with ExitStack() as claim, self._confirming(syscall, pool, granted_at, known=known) as confirmed:
             claim.enter_context(self.incarnation.holding(token))
             call = patiently(lambda: self._claim(syscall, pool, token), what=f"{pool} {syscall}")
             settled = self._execute(call, confirmed, claim, chained=chained)
@@ -178,9 +179,7 @@ class Execution:
             return FinalError(f"{type(error).__name__}: {error}")
 
     @contextmanager
-    def _confirming(
-        self, syscall: UUID, pool: str, granted_at: float, *, known: bool = False
-    ) -> Iterator[Callable[[], bool]]:
+    def _confirming(self, syscall: UUID, pool: str, granted_at: float, *, known: bool) -> Iterator[Callable[[], bool]]:
         """Ask, while it is claimed, whether its grant still holds: its message may have been under way for longer than that."""
         fresh = time.monotonic() - granted_at < self.settings.worker.grant_seconds / 2
         if fresh or pool not in _CONFIRMED:

@@ -290,3 +290,16 @@ def test_tokens_that_were_used_are_what_counts(world):
     world.run()
     done = [world.client.result(agent, timeout=0) for agent in agents]
     assert all(result.value == "yes" for result in done)  # 8 x 256 reserved, and 8 x 30 used
+
+
+def test_a_message_whose_grant_was_let_go_meanwhile_makes_no_call_and_its_syscall_waits_again(world):
+    """A dead worker's grants lapse and are rung, then recovery lets them go: who heard the ring would call without a slot."""
+    agent = world.client.submit("asks", "hello")
+    (bell,) = drive(world)
+    world.recorder.bells.clear()
+    world.ready.turn(done=[(bell.key, bell.id)])
+    world.answer(bell)
+    assert world.executors["llm"].answered == []
+    world.run()
+    assert world.executors["llm"].answered == [bell.id]
+    assert world.client.result(agent, timeout=0).value == "yes"
