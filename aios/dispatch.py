@@ -147,13 +147,13 @@ class Hand:
 
     Attributes:
         announced: a context for each step that had no message, so that others see it.
-        yields: it goes on only with what is granted while no message waits for this process.
+        yields: it goes on only with what is granted while no message waits for any of these pools.
     """
 
     def __init__(self, names: frozenset[str], announced: Announced | None = None) -> None:
         self._names = names
         self.announced = announced
-        self.yields = False
+        self.yields: Sequence[str] = ()
         self.granted: Held | None = None
         self.claimed: Held | None = None
 
@@ -237,7 +237,7 @@ class Dispatch:
 
     def _turn(self, ring: Ring, *, keys: Sequence[str] = (), mine: Bell | None = None) -> Granted | None:
         hand = self.hand
-        take, yields = (hand.names, hand.yields) if hand else (frozenset[str](), False)
+        take, yields = (hand.names, hand.yields) if hand else (frozenset[str](), ())
         granted = None
         try:
             granted = self.ready.turn(add=ring.add, done=ring.done, keys=keys, take=take, yields=yields, mine=mine)

@@ -64,7 +64,7 @@ class ReadySets:
         add: Iterable[Bell] = (),
         keys: Sequence[str] = (),
         take: Iterable[str] = (),
-        yields: bool = False,
+        yields: Sequence[str] = (),
         mine: Bell | None = None,
     ) -> Granted:
         """Settle and release what is done, add what is ready, grant what is free.
@@ -75,7 +75,7 @@ class ReadySets:
             keys: further keys to look at for free places and ended leases.
             take: pools (`llm`) and operations (`agent.resume`) of which the asker goes on with one itself, if it is granted
                 now and no message waits for it: that one is given back instead of rung.
-            yields: so it is only if no message waits for any pool of `take`.
+            yields: so it is only if no message waits for any of these pools.
             mine: what the asker goes on with itself if it is granted now and no message waits for its pool; else nothing is
                 known of it afterwards, so that nobody is granted what is not written yet.
 
@@ -90,7 +90,9 @@ class ReadySets:
             "lease_ms": self._lease_ms,
         }
         if take:
-            order |= {"take": dict.fromkeys(take, True), "yields": yields}
+            order["take"] = dict.fromkeys(take, True)
+        if yields:
+            order["yields"] = list(yields)
         if mine:
             order["mine"] = _entry(mine)
         again, bells, at, taken, given = self._run("turn", order, *self._rings)

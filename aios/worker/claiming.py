@@ -39,17 +39,24 @@ class Own:
 
     Attributes:
         done: tells of the grant under which it is driven, until it was told; None: there is none.
+        alone: it waits for nothing else, so that nobody wakes it meanwhile.
         claim: to be made by the record; None: whoever is rung claims it.
-        bell: what was granted for it; None: it needs no grant.
+        bell: what was asked for it, and may have been granted; None: it needs no grant.
         granted_at: when it was, by this process' monotonic clock.
         call: what was claimed, once it is written.
     """
 
     done: Callable[[], Done] | None
+    alone: bool
     claim: Claim | None = None
     bell: Bell | None = None
     granted_at: float = 0.0
     call: Claimed | None = None
+
+    @property
+    def unclaimed(self) -> list[Bell]:
+        """What was granted, and is written down, but not claimed."""
+        return [self.bell] if self.bell is not None and self.claim is not None and self.call is None else []
 
     def released(self) -> list[Done | tuple[str, str]]:
         """The grants that the drive leaves: its own, and one that came to nothing."""
@@ -72,20 +79,24 @@ class Claiming:
     asks: bool
 
     @contextmanager
-    def of(self, driven: Driven, progress: Progress, done: Callable[[], Done] | None) -> Iterator[Own]:
+    def of(self, driven: Driven, progress: Progress, own: Own) -> Iterator[None]:
         """Record a drive inside: what is claimed then, its thread goes on with."""
-        hand, own = self.dispatch.hand, Own(done)
+        hand = self.dispatch.hand
         plans = [item.plan for item in progress.issued if item.plan]
         if hand is not None and hand.claimed is None and len(plans) == 1 and not progress.outcome:
             self._decide(driven, plans[0], hand, own)
         if hand is None or own.claim is None:
-            yield own
+            yield
             return
         self.incarnation.expect(own.claim.token)
         try:
-            yield own
+            yield
             if own.call is not None:
                 hand.claim(own.call, at=own.granted_at)
+        except Exception:
+            if own.bell is not None:
+                self.dispatch.ring(done=own.released())
+            raise
         finally:
             if hand.claimed is None:  # it came to nothing
                 self.incarnation.forget(own.claim.token)
@@ -95,12 +106,18 @@ class Claiming:
         claim = Claim(new_token(), new_id(), flushed=first.pool not in _INSIDE)
         if is_light(plan) and hand.claims:
             own.claim = claim
-        elif self.asks and first.pool in hand.names and first.state is SyscallState.QUEUED and first.approval is None:
+        elif self.asks and own.alone and first.pool in hand.names and _is_ready(first):
             link = Link(first.pool.value, first.op, claim.id, first.limit_key, first.tokens)
             bell = chain_bell([link], priority=driven.priority, payer=driven.payer)
             at = time.monotonic()
             granted = self.dispatch.ask(bell, done=[own.done()] if own.done else [])
-            if granted is not None:
+            if granted is None:  # it may have been, and the answer was lost
+                own.bell = bell
+            else:
                 own.done = None
             if granted:
                 own.claim, own.bell, own.granted_at = claim, bell, at
+
+
+def _is_ready(call: Call) -> bool:
+    return call.state is SyscallState.QUEUED and call.approval is None

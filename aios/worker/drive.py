@@ -40,7 +40,7 @@ from aios.kernel.values import canonical
 from aios.kernel.words import AgentState
 from aios.log import logger
 from aios.ready import Done
-from aios.worker.claiming import Claiming
+from aios.worker.claiming import Claiming, Own
 from aios.worker.live import Live, LiveRuns
 from aios.worker.patience import patiently
 from aios.worker.watchdog import Interrupted
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from aios.kernel.values import Json, JsonObject
     from aios.ready import Bell
     from aios.settings import Settings
-    from aios.worker.claiming import Own
     from aios.worker.direct import Direct
     from aios.worker.incarnation import Incarnation
     from aios.worker.watchdog import Watchdog
@@ -136,7 +135,8 @@ class Drive:
                 return None
             driven, live = claimed
             driven, progress = self._go_on(driven, live)
-            with self.claiming.of(driven, progress, done) as own:
+            own = Own(done, alone=not live.open)
+            with self.claiming.of(driven, progress, own):
                 bells = patiently(lambda: self._record(driven, progress, live, own), what=f"agent {agent}")
         for issued in progress.issued:
             for call in issued.plan:
@@ -322,6 +322,7 @@ class Drive:
                 agents.drop_open(tx, [driven.id])
             own.call = recorded.own
         bells = [chain_bell(links, priority=driven.priority, payer=driven.payer) for links in recorded.chains]
+        bells += own.unclaimed  # its agent was paused, and may have been resumed already
         for child in progress.children:
             payer = Payer(child["root_id"], child["tenant"], child["program"])
             bells.append(agent_bell(child["id"], priority=child["priority"], payer=payer))

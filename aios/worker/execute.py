@@ -123,6 +123,9 @@ class Execution:
         outcome = self._perform(call, confirmed)
         lazy = isinstance(outcome, Outcome) and outcome.effect is None
         since = time.monotonic()
+        hand = self.dispatch.hand
+        if hand is not None and self._is_stuck(call.pool):  # this process is about to end
+            hand.close()
         with self.incarnation.driving(call.agent_id):  # the agent may be claimed with its answer
             settled, after = self._end(call, outcome, lazy=lazy)
             if lazy and settled is not None:
@@ -145,9 +148,12 @@ class Execution:
 
     def _leave_if_stuck(self, pool: str) -> None:
         """End a pool child in which a tool still runs past its time: no thread can be stopped, a process can."""
-        executor = self.executors[pool]
-        if isinstance(executor, MayStick) and executor.stuck and not self.incarnation.held():
+        if self._is_stuck(pool) and not self.incarnation.held():
             self.incarnation.retire()
+
+    def _is_stuck(self, pool: str) -> bool:
+        executor = self.executors[pool]
+        return isinstance(executor, MayStick) and executor.stuck
 
     def _claim(self, syscall: UUID, pool: str, token: UUID) -> Claimed:
         incarnation = self.incarnation.current()

@@ -22,7 +22,7 @@ from aios.kernel.words import Pool
 from aios.log import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from aios.dispatch import Announced, Dispatch, Hand, Held
     from aios.worker.drive import Drive
@@ -40,7 +40,7 @@ class Fused:
 
     Attributes:
         names: of what it goes on with; none: with nothing.
-        renews: beyond its steps and seconds it goes on as long as no message waits; else no further.
+        queues: it goes on beyond its steps and seconds as long as no message waits for any of these pools; none: no further.
         stopping: set: it takes nothing more.
     """
 
@@ -48,7 +48,7 @@ class Fused:
     drive: Drive
     execution: Execution
     names: frozenset[str]
-    renews: bool = True
+    queues: Sequence[str] = ()
     stopping: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
@@ -62,9 +62,10 @@ class Fused:
         on: bool,
         renews: bool = True,
     ) -> Fused:
-        """For a process that serves `pools`; takes nothing unless `on`."""
-        own = [pool for pool in pools if pool != Pool.SYSTEM]
-        return cls(dispatch, drive, execution, frozenset([*own, *LIGHT]) if on else frozenset(), renews)
+        """For a process that serves `pools`; takes nothing unless `on`, and goes on for so long only unless it `renews`."""
+        served = list(pools)
+        names = frozenset([*LIGHT, *(pool for pool in served if pool != Pool.SYSTEM)])
+        return cls(dispatch, drive, execution, names if on else frozenset(), served if renews else ())
 
     def run(self, work: Callable[[], None], *, announced: Announced | None = None) -> None:
         """Do a message's work, and what is granted to this process by it.
@@ -94,19 +95,24 @@ class Fused:
         left = _STEPS
         while (held := hand.take()) is not None:
             if hand.yields:  # nothing waited: as if it had just begun
-                left, end, hand.yields = _STEPS, time.monotonic() + _SECONDS, False
+                left, end, hand.yields = _STEPS, time.monotonic() + _SECONDS, ()
             left -= 1
             if self.stopping.is_set():
                 hand.close()
             elif left == 0 or time.monotonic() > end:
                 self._end(hand)
-            with hand.announced(held.bell) if hand.announced else nullcontext():
-                self._step(held)
+            try:
+                with hand.announced(held.bell) if hand.announced else nullcontext():
+                    self._step(held)
+            except BaseException:
+                if held.call is not None:
+                    self.execution.incarnation.forget(held.call.token)
+                raise
 
     def _end(self, hand: Hand) -> None:
-        """It went on for long enough, if anything else is to be done."""
-        if self.renews:
-            hand.yields = True
+        """It went on for long enough, if anything else is to be done. What it was granted before may have had others wait."""
+        if self.queues and hand.granted is None:
+            hand.yields = self.queues
         else:
             hand.close()
 

@@ -51,12 +51,11 @@ local function messages_in(pool)
     return call('EXISTS', unpack(names)) > 0
 end
 
--- Whether messages stand before what is granted now: in its pool, or, for who yields, in any that the asker serves.
+-- Whether messages stand before what is granted now: in its pool, or, for who yields, in any queue that the asker serves.
 local function messages_wait(target)
     if not queues then return order.yields end
-    if not order.yields then return messages_in(target) end
-    for name in pairs(order.take) do
-        if not string.find(name, '.', 1, true) and messages_in(name) then return true end
+    for _, pool in ipairs(order.yields or {target}) do
+        if messages_in(pool) then return true end
     end
     return false
 end
@@ -125,7 +124,11 @@ local function ask(add)
     local account = policy.payer and account_key(pool, policy.payer({root = add[3], tenant = add[4]}))
     local before = account and call('GET', account)
     local entry = enter(add)
-    if not entry then return end
+    if not entry then
+        local known = recall(add[1]) -- asked again, as the first answer was lost
+        mine = known and call('ZSCORE', P .. 'grants:' .. known.key, add[1]) and {id = add[1], granted = true} or nil
+        return
+    end
     relist(entry.key)
     touched[pool] = true
     mine = {id = add[1], entry = entry, account = account, before = before}

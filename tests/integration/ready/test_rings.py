@@ -139,7 +139,7 @@ def test_messages_that_wait_go_before_what_is_asked_for(publisher, client, redis
     ours.close()
 
 
-@pytest.mark.parametrize(("where", "given"), [("agent", False), ("memory", True), (None, True)])
+@pytest.mark.parametrize(("where", "given"), [("agent", False), ("system", False), ("memory", True), (None, True)])
 def test_who_yields_takes_nothing_while_a_message_waits_for_any_pool_that_it_serves(
     publisher, client, redis_url, where, given
 ):
@@ -147,7 +147,7 @@ def test_who_yields_takes_nothing_while_a_message_waits_for_any_pool_that_it_ser
     if where:
         client.lpush(f"aios:q:{where}:3", "a message")
     with ours.taking(frozenset({"llm", "agent", "memory.write"})) as hand:
-        hand.yields = True
+        hand.yields = ("llm", "agent", "system")
         assert ours.ask(asked(1), done=[]) is given
         ours.ring(done=[("llm", asked(1).id)], add=[asked(2)])
         assert (hand.take() is not None) is given
@@ -157,6 +157,6 @@ def test_who_yields_takes_nothing_while_a_message_waits_for_any_pool_that_it_ser
 def test_where_messages_cannot_be_seen_who_yields_takes_nothing(publisher, redis_url):
     ours = dispatch(publisher, redis_url, rings=False)
     with ours.taking(frozenset({"llm"})) as hand:
-        hand.yields = True
+        hand.yields = ("llm",)
         assert ours.ask(asked(1), done=[]) is False
     ours.close()

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import redis
 
 from aios.db import journal, syscalls
-from aios.errors import DatabaseUnavailable
+from aios.errors import BrokerUnavailable, DatabaseUnavailable, Ignored
 from aios.kernel.chat import Usage
 from aios.kernel.plan import ToolInfo
 from aios.kernel.ports import Outcome
 from aios.kernel.program import program
 from aios.memory.executor import MemoryExecutor
 from aios.memory.hashing import Hashing
-from aios.ready import ReadySets
+from aios.ready import Bell, ReadySets
 from aios.worker import fused, recovery
 from aios.worker.fused import Fused
 from tests.integration.worker.world import World
@@ -312,6 +312,110 @@ def test_a_record_whose_reply_is_lost_leaves_a_claim_that_the_next_heartbeat_giv
     assert world.client.result(agent, timeout=5).value == [0, 1]
 
 
+def test_an_agent_that_is_paused_before_its_record_and_resumed_after_it_is_rung_at_once(world, monkeypatch):
+    record = journal.record
+
+    def interrupted(tx, driven, progress, *, claim, **given):
+        if claim:
+            world.client.pause(str(driven.id))
+        recorded = record(tx, driven, progress, claim=claim, **given)
+        if claim:
+            world.client.resume(str(driven.id))
+        return recorded
+
+    agent, bell = begun(world, 2)
+    monkeypatch.setattr(journal, "record", interrupted)
+    Process(world).answer(bell)
+    assert world.client.result(agent, timeout=0).value == [0, 1]
+
+
+def test_a_grant_is_given_back_when_its_record_fails_for_good(world, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    _, bell = begun(world, 2)
+    monkeypatch.setattr(journal, "record", broken)
+    with pytest.raises(ZeroDivisionError):
+        Process(world).answer(bell)
+    assert world.ready.depth(["tool"])["tool"] == (0, 0)
+    world.flusher.flush()
+    assert world.incarnation._tokens == {}
+
+
+def test_a_grant_whose_answer_was_lost_is_given_back_and_its_syscall_rung(world, monkeypatch):
+    asked = ReadySets.turn
+
+    def lost(self, *, mine=None, **given):
+        granted = asked(self, mine=mine, **given)
+        if mine:
+            raise BrokerUnavailable("somewhere", "the reply was lost")
+        return granted
+
+    agent, bell = begun(world, 3)
+    monkeypatch.setattr(ReadySets, "turn", lost)
+    Process(world).answer(bell)
+    assert world.client.result(agent, timeout=5).value == [0, 1, 2]
+    assert world.ready.depth(["tool"])["tool"] == (0, 0)
+
+
+def test_a_turn_that_is_sent_twice_gives_what_it_gave_before(world):
+    one = Bell("tool", str(uuid4()), (("tool", "call", str(uuid4())),))
+    assert world.ready.turn(mine=one).mine
+    assert world.ready.turn(mine=one).mine
+    assert world.ready.depth(["tool"])["tool"] == (0, 1)
+
+
+@program(tools=["plain"])
+async def branching(agent, task):
+    async def two(first):
+        return [(await agent.tool.call("plain", x=first + n))["x"] for n in range(2)]
+
+    return await agent.gather(two(0), two(10))
+
+
+def test_an_agent_that_waits_for_something_else_too_is_rung_as_ever(world, monkeypatch):
+    """Another answer may wake it at any moment: its own grant must not be told as done before its drive is recorded."""
+    world.drive.programs["calling"] = branching
+    turns = counted(monkeypatch, world.ready, "turn")
+    agent = world.client.submit("calling", 1)
+    process = Process(world)
+    while world.recorder.bells:
+        with suppress(Ignored):
+            process.answer(world.recorder.bells.pop())
+    assert world.client.result(agent, timeout=5).value == [[0, 1], [10, 11]]
+    asked = [given for given in turns if given.get("mine")]
+    assert len(asked) <= 1  # the very last, when the other branch has ended
+
+
+def test_a_claim_is_forgotten_when_its_step_cannot_even_begin(world):
+    @contextmanager
+    def broken(bell):
+        raise ZeroDivisionError
+        yield
+
+    agent, bell = begun(world, 2)
+    process = Process(world)
+    process._announced = broken
+    with pytest.raises(ZeroDivisionError):
+        process.answer(bell)
+    world.flusher.flush()
+    assert world.incarnation._tokens == {}
+    world.incarnation.beat()
+    assert [row["state"] for row in world.client.journal(agent)] == ["done", "queued"]
+
+
+def test_a_process_that_is_about_to_end_takes_nothing_more(world):
+    class Stuck(Tool):
+        stuck = True
+
+    world.executors["tool"] = Stuck()
+    agent, bell = begun(world, 2)
+    process = Process(world)
+    process.answer(bell)
+    assert process.steps == []
+    assert [row["state"] for row in world.client.journal(agent)] == ["done", "queued"]
+
+
 def test_where_no_message_waits_it_goes_on_beyond_its_steps_until_the_process_is_to_stop(world, monkeypatch):
     monkeypatch.setattr(ReadySets, "turn", without("yields"))  # no message waits
     agent, bell = begun(world, 3 * fused._STEPS)
@@ -332,7 +436,7 @@ def test_a_pools_child_which_cannot_be_told_to_stop_goes_no_further_than_its_ste
     monkeypatch.setattr(ReadySets, "turn", without("yields"))
     _, bell = begun(world, 3 * fused._STEPS)
     process = Process(world)
-    process._fused = replace(process._fused, renews=False)
+    process._fused = replace(process._fused, queues=())
     process.answer(bell)
     assert len(process.steps) == fused._STEPS
 
