@@ -80,11 +80,8 @@ def measure(folder: Path, plan: Plan, console: Console, *, profile: str) -> tupl
     """All figures of one run, and a row of each call."""
     log = folder / "engine.jsonl"
     with Fleet(folder, slots=SLOTS, engine=("--backend", "scripted", "--log", str(log)), profile=profile) as fleet:
-        if profile == "fused":  # what goes on by itself needs no second process
-            fleet.worker("worker", queues="agent,llm", concurrency=SLOTS)
-        else:
-            fleet.worker("agent", queues="agent", concurrency=AGENT_THREADS)
-            fleet.worker("llm", queues="llm", concurrency=SLOTS)
+        fleet.worker("agent", queues="agent", concurrency=AGENT_THREADS)
+        fleet.worker("llm", queues="llm", concurrency=SLOTS)
         with console.status("throughput"):
             throughput = _throughput(fleet, plan)
         load = Load.of(throughput, measured_seconds=plan.seconds)
