@@ -108,7 +108,7 @@ def test_a_grant_revoked_between_decision_and_journal_lets_nothing_through(world
     agent = world.client.submit("does", [["read", SHARED]])
     write, drives = world.drive._write, []
 
-    def revoke_first(driven, progress, live):
+    def revoke_first(driven, progress, live, own):
         drives.append([issued.request.name for issued in progress.issued])
         if len(drives) == 1:
             revoke = threading.Thread(target=slow_revoke, args=(world, grant, began := threading.Event()))
@@ -116,7 +116,7 @@ def test_a_grant_revoked_between_decision_and_journal_lets_nothing_through(world
             began.wait(10)
             if when == "before":
                 revoke.join(10)
-        return write(driven, progress, live)
+        return write(driven, progress, live, own)
 
     object.__setattr__(world.drive, "_write", revoke_first)
     world.run()
