@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSON, JSONB
 from aios.db import contexts
 from aios.db.hot import Hot
 from aios.db.settlement import Link
+from aios.db.syscalls import INSIDE
 from aios.errors import FinalError, from_json
 from aios.kernel.ids import new_id
 from aios.kernel.ports import Claimed
@@ -169,12 +170,10 @@ class Claim(NamedTuple):
 
     Attributes:
         id: that the call is to have.
-        flushed: it is to be on the disk before the call is made: it asks something of the world outside (ADR 0007).
     """
 
     token: UUID
     id: UUID
-    flushed: bool = False
 
 
 class Recorded(NamedTuple):
@@ -237,6 +236,7 @@ def record(
         claim: of the first call of the only plan, for who drives; None: whoever is rung claims it.
     """
     issued = [] if isinstance(progress.outcome, Continued) else progress.issued
+    asked = next(item for item in issued if item.plan) if claim else None
     values: JsonObject = {
         "id": driven.id,
         "epoch": driven.epoch,
@@ -245,7 +245,7 @@ def record(
         "steps": len(progress.issued),
         "children": len(progress.children),
         "access": progress.access,
-        "ordinary": not progress.children and all(_ordinary(item) for item in issued) and not (claim and claim.flushed),
+        "ordinary": not progress.children and all(_ordinary(item, claimed=item is asked) for item in issued),
     }
     kind, more = _close(driven, progress.outcome)
     values |= more
@@ -267,15 +267,16 @@ def record(
     if row is None:
         return None
     own = None
-    if claim is not None and row["state"] != AgentState.PAUSED:
-        asked = next(item for item in issued if item.plan)
+    if claim and asked and row["state"] != AgentState.PAUSED:
         own = _claimed(driven, asked, values["syscalls"][0], claim.token)
     return Recorded(bool(row["again"]), chains, own, awaited=row.get("awaited", False))
 
 
-def _ordinary(item: Issued) -> bool:
-    """Whether nobody outside can see it before a worker claims it: no question, no timer, no value of a step."""
-    return bool(item.plan) and item.plan[0].state is SyscallState.QUEUED
+def _ordinary(item: Issued, *, claimed: bool) -> bool:
+    """Whether nobody outside can see it before a worker claims it: no question, timer, value of a step or claimed call."""
+    if not item.plan or item.plan[0].state is not SyscallState.QUEUED:
+        return False
+    return not claimed or item.plan[0].pool in INSIDE
 
 
 def _close(driven: Driven, outcome: Outcome | None) -> tuple[str, JsonObject]:
@@ -348,7 +349,7 @@ def _claimed(driven: Driven, item: Issued, row: JsonObject, token: UUID) -> Clai
         prompt=item.prefixes[-1] if said else None,
         limit_key=row["limit_key"],
         tokens=row["tokens"],
-        messages=stored(list(said or ())),
+        messages=stored(list(said)) if said else [],
     )
 
 

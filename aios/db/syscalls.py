@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from aios.errors import AiosError
     from aios.kernel.values import Json, JsonObject
 
+INSIDE = ("memory", "storage")
+"""Pools whose effects are in Postgres, with their results: their claims are not flushed, what is lost with it never was."""
+
 _CLAIM = Hot(
     text(
         f"""
@@ -49,8 +52,8 @@ _CLAIM = Hot(
         WHERE claimed.position > 0 AND e.request_id = claimed.request_id AND e.position < claimed.position
     ) AS earlier,
         CASE WHEN claimed.prompt IS NOT NULL THEN ({contexts.CONVERSATION.format(digest="claimed.prompt")}) END AS messages,
-        -- flushed before anything is asked of the world outside; memory and storage happen here, with the result
-        CASE WHEN claimed.pool IN ('memory', 'storage') THEN set_config('synchronous_commit', 'off', true) END
+        -- flushed before anything is asked of the world outside
+        CASE WHEN claimed.pool IN {INSIDE} THEN set_config('synchronous_commit', 'off', true) END
     FROM claimed
     """  # noqa: S608  # fragments of ours; values are bound
     )

@@ -16,7 +16,7 @@ from aios.db.settlement import Link
 from aios.dispatch import chain_bell
 from aios.kernel.ids import new_id, new_token
 from aios.kernel.light import is_light
-from aios.kernel.words import Pool, SyscallState
+from aios.kernel.words import SyscallState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from aios.kernel.ports import Claimed
     from aios.ready import Bell, Done
     from aios.worker.incarnation import Incarnation
-
-_INSIDE = frozenset({Pool.MEMORY, Pool.STORAGE})
-"""Pools whose effects are in Postgres, with their results: what is lost with it never was."""
 
 
 @dataclass
@@ -103,13 +100,12 @@ class Claiming:
 
     def _decide(self, driven: Driven, plan: Sequence[Call], hand: Hand, own: Own) -> None:
         first = plan[0]
-        claim = Claim(new_token(), new_id(), flushed=first.pool not in _INSIDE)
         if is_light(plan) and hand.claims:
-            own.claim = claim
+            own.claim = Claim(new_token(), new_id())
         elif self.asks and own.alone and first.pool in hand.names and _is_ready(first):
+            claim, at = Claim(new_token(), new_id()), time.monotonic()
             link = Link(first.pool.value, first.op, claim.id, first.limit_key, first.tokens)
             bell = chain_bell([link], priority=driven.priority, payer=driven.payer)
-            at = time.monotonic()
             granted = self.dispatch.ask(bell, done=[own.done()] if own.done else [])
             if granted is None:  # it may have been, and the answer was lost
                 own.bell = bell
