@@ -183,11 +183,12 @@ def _kill(system: System, names: Sequence[str]) -> Hit:
 
 
 def _born(system: System, names: Sequence[str], since: float) -> list[float]:
-    """When these workers registered, seconds since the epoch; none while one is missing. A pid may have been another's."""
-    pids = [system.pid(name) for name in names]
-    told = "SELECT max(extract(epoch FROM started_at))::float FROM workers WHERE pid = ANY(%s) GROUP BY pid"
-    born = [float(str(row[0])) for row in system.query(told, [pids])]
-    return born if len(born) == len(names) and min(born) > since else []
+    """When these workers and their pools' children registered, seconds since the epoch; none while a worker is missing."""
+    pids = [pid for name in names for pid in _processes(system, name)]
+    told = "SELECT pid, max(extract(epoch FROM started_at))::float FROM workers WHERE pid = ANY(%s) GROUP BY pid"
+    born = {int(str(pid)): float(str(at)) for pid, at in system.query(told, pids)}
+    anew = all(born.get(system.pid(name), 0.0) > since for name in names)  # a pid may have been another's
+    return list(born.values()) if anew else []
 
 
 def _freeze(system: System, pids: Sequence[int]) -> int:
