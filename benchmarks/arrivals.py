@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 SLOTS = IN_FLIGHT + 150  # arrivals are random: so many are never in flight
 AGENT_THREADS = 4
+WORKERS = {  # name: queues and threads; what goes on by itself serves both queues, with one worker for each core
+    "pools": {"agent": ("agent", AGENT_THREADS), "llm": ("llm", SLOTS)},
+    "fused": {name: ("agent,llm", SLOTS // 2) for name in ("first", "second")},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,8 @@ def measure(folder: Path, plan: Plan, console: Console, *, profile: str) -> tupl
     """All figures of one run, and a row of each call."""
     log = folder / "engine.jsonl"
     with Fleet(folder, slots=SLOTS, engine=("--backend", "scripted", "--log", str(log)), profile=profile) as fleet:
-        fleet.worker("agent", queues="agent", concurrency=AGENT_THREADS)
-        fleet.worker("llm", queues="llm", concurrency=SLOTS)
+        for name, (queues, threads) in WORKERS[profile].items():
+            fleet.worker(name, queues=queues, concurrency=threads)
         with console.status("throughput"):
             throughput = _throughput(fleet, plan)
         load = Load.of(throughput, measured_seconds=plan.seconds)

@@ -36,6 +36,7 @@ IDLE_ROUND = 20
 TALKS = 3
 SHORT, LONG = 5, 100  # turns
 POOLS = {"AIOS_WORKER__PROFILE": "pools"}
+_COUNTED_SECONDS = 1.2  # Postgres publishes its counters once a second
 
 
 @dataclass(frozen=True)
@@ -204,11 +205,12 @@ def _pauses(fleet: Fleet, agent: str) -> list[float]:
 
 
 def _load(fleet: Fleet, agents: int, calls: int) -> dict[str, object]:
+    time.sleep(_COUNTED_SECONDS)
     cpu, commits, messages, started = fleet.cpu_seconds(), fleet.commits(), fleet.messages(), time.monotonic()
     _run(fleet, agents, calls)
     seconds, syscalls = time.monotonic() - started, agents * calls
     spent = _spent(cpu, fleet.cpu_seconds())
-    time.sleep(1.2)  # Postgres publishes its counters once a second
+    time.sleep(_COUNTED_SECONDS)
     figures = {
         "llm_syscalls_per_second": round(syscalls / seconds, 1),
         "cpu_ms_per_syscall": round(1000 * sum(spent.values()) / syscalls, 2),
