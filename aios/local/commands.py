@@ -26,6 +26,15 @@ POOLS: dict[str, Defaults] = {
     "llm": Defaults("threads", 8),
     "agent": Defaults("threads", 4),
 }
+FUSED = ("agent", "llm", "memory", "storage")
+"""What one worker serves in the profile `fused`, so that it goes on by itself with what an agent asks for."""
+
+
+def crew(profile: str) -> list[tuple[str, ...]]:
+    """The pools of each worker that `aios up` starts: one worker a pool, or one for all that `fused` goes on with."""
+    if profile == "pools":
+        return [(pool,) for pool in POOLS]
+    return [*((pool,) for pool in POOLS if pool not in FUSED), FUSED]
 
 
 def celery(*arguments: str) -> tuple[str, ...]:
@@ -41,7 +50,7 @@ def worker(
     Args:
         *pools: whose queues it serves, one at least.
         node: names it among the workers of this host; default: as its pools.
-        concurrency: syscalls at once; default: the greatest of its pools' defaults.
+        concurrency: syscalls at once; default: the sum of its pools' defaults, so that none waits for another's.
         execution: Celery's pool implementation, `threads`, `prefork` or `solo`; default: `prefork` for `tool` alone.
         loglevel: of Celery's own log.
     """
@@ -56,7 +65,7 @@ def worker(
         "--events",
     )
     kind = execution or (POOLS[pools[0]].execution if len(pools) == 1 else "threads")
-    size = str(concurrency or max(POOLS[pool].concurrency for pool in pools))
+    size = str(concurrency or sum(POOLS[pool].concurrency for pool in pools))
     return celery("worker", *name, "--without-gossip", "--without-mingle", "--pool", kind, "--concurrency", size)
 
 

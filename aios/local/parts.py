@@ -55,8 +55,8 @@ def _bare(plan: Plan) -> Iterator[Process]:
     yield from _valkey(plan)
     yield from _engine(plan)
     yield Process(name="migrations", argv=commands.migrate(), once=True)
-    for pool in commands.POOLS:
-        yield _worker(plan, pool=pool)
+    for pools in commands.crew(plan.settings.worker.profile):
+        yield _worker(plan, pools=pools)
     yield _beat(plan)
     if plan.flower:
         yield _flower(plan)
@@ -99,8 +99,8 @@ def _engine(plan: Plan) -> Iterator[Process]:
     plan.publish("engine_url", url)
 
 
-def _worker(plan: Plan, *, pool: str) -> Process:
-    ready_file = plan.data_dir / "run" / f"{pool}.ready"
+def _worker(plan: Plan, *, pools: tuple[str, ...]) -> Process:
+    ready_file = plan.data_dir / "run" / f"{pools[0]}.ready"
     started = [0.0]
 
     def forget() -> None:
@@ -113,9 +113,9 @@ def _worker(plan: Plan, *, pool: str) -> Process:
         return ready_file.exists() or (lived and birth(pid) is not None)
 
     return Process(
-        name=f"worker-{pool}",
-        pool=pool,
-        argv=commands.worker(pool),
+        name=f"worker-{pools[0]}",
+        pool=",".join(pools),
+        argv=commands.worker(*pools),
         before=forget,
         ready=announced,
         grace=timedelta(seconds=plan.settings.worker.drain_seconds + 5.0),
