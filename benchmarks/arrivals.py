@@ -39,7 +39,7 @@ SLOTS = IN_FLIGHT + 150  # arrivals are random: so many are never in flight
 AGENT_THREADS = 4
 WORKERS = {  # name: queues and threads; what goes on by itself serves both queues, with one worker for each core
     "pools": {"agent": ("agent", AGENT_THREADS), "llm": ("llm", SLOTS)},
-    "fused": {name: ("agent,llm", SLOTS // 2) for name in ("first", "second")},
+    "fused": dict.fromkeys(("first", "second"), ("agent,llm", SLOTS // 2)),
 }
 
 

@@ -6,7 +6,7 @@ import random
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aios.access.gate import Gate, Parked, tell_denied
@@ -152,12 +152,8 @@ class Execution:
             self.incarnation.retire()
 
     def _is_stuck(self, pool: str) -> bool:
-        executor = self._may_stick.get(pool)
-        return executor is not None and executor.stuck
-
-    @cached_property
-    def _may_stick(self) -> Mapping[str, MayStick]:
-        return {pool: executor for pool, executor in self.executors.items() if isinstance(executor, MayStick)}
+        executor = self.executors[pool]
+        return isinstance(executor, MayStick) and executor.stuck
 
     def _claim(self, syscall: UUID, pool: str, token: UUID) -> Claimed:
         incarnation = self.incarnation.current()

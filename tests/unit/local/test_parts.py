@@ -61,7 +61,9 @@ def test_workers_serve_one_pool_each_and_know_their_system(tmp_path: Path) -> No
         assert worker.env["AIOS_DATA_DIR"] == worker.env[MARK] == str(tmp_path)
 
 
-def test_in_fused_there_is_one_worker_for_all_but_tools_and_upkeep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_fused_there_is_one_worker_for_all_but_tools_and_upkeep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIOS_WORKER__PROFILE", "fused")
     workers = [process for process in parts(Published(tmp_path, **URLS).plan) if process.pool]
     assert [worker.name for worker in workers] == ["worker-system", "worker-tool", "worker-agent"]
