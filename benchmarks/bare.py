@@ -13,7 +13,7 @@ import redis
 from celery import Celery
 
 from aios import settings
-from aios.dispatch import BROKER_OPTIONS
+from aios.publisher import BROKER_OPTIONS
 
 _URL = settings.load().redis_url
 _NAME = os.environ.get("AIOS_BARE", "bare")  # or lean: of its queues, too

@@ -25,7 +25,7 @@ from celery import Celery
 from rich.console import Console
 from rich.table import Table
 
-from aios.dispatch import BROKER_OPTIONS
+from aios.publisher import BROKER_OPTIONS
 from benchmarks.fleet import Fleet
 
 if TYPE_CHECKING:

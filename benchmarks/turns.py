@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
-from aios.dispatch import Publisher
 from aios.kernel.policy import Payer
 from aios.kernel.scheduling import POLICIES, policy
 from aios.local.stack import Services
+from aios.publisher import Publisher
 from aios.ready import Bell, Done, ReadySets
 from aios.ready.sets import rules
 

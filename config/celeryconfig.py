@@ -5,7 +5,7 @@ worker of celery 5.7.0 and kombu 5.7.0 dies when Redis goes away under a running
 """
 
 from aios import settings
-from aios.dispatch import BROKER_OPTIONS, queues
+from aios.publisher import BROKER_OPTIONS, queues
 
 _settings = settings.load()
 

@@ -6,8 +6,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from aios.dispatch import task_name
 from aios.kernel.ids import new_token
+from aios.publisher import task_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

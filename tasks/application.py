@@ -8,9 +8,9 @@ from celery import Celery, signals
 from celery.exceptions import Ignore
 
 from aios import broker
-from aios.dispatch import task_name
 from aios.errors import AiosError, BadMessage, Ignored
 from aios.log import logger
+from aios.publisher import task_name
 from tasks import announce, process
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from aios import garbage
 from aios import log as log_format
 from aios import settings as settings_module
-from aios.bootstrap import Kernel
+from aios.bootstrap.kernel import Kernel
 from aios.db import recovery
 from aios.errors import AiosError, BadMessage, Misconfigured, NotFound
 from aios.kernel.ids import parse_id

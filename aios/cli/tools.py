@@ -11,7 +11,7 @@ from aios.cli.options import AsJson, DataDir, connect, settings
 from aios.errors import InvalidArgument, Misconfigured
 
 if TYPE_CHECKING:
-    from aios.bootstrap import Parts
+    from aios.bootstrap.parts import Parts
     from aios.kernel.values import JsonObject
     from aios.tools.mcp.pins import Pin
     from aios.tools.mcp.servers import McpServers
@@ -185,7 +185,7 @@ def serve(
 
 
 def _parts(data_dir: Path | None) -> "Parts":
-    from aios.bootstrap import Parts
+    from aios.bootstrap.parts import Parts
 
     return Parts(settings(data_dir))
 

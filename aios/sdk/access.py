@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from aios.bootstrap import Parts
+    from aios.bootstrap.parts import Parts
     from aios.kernel.audit import Verified
 
 _PART = re.compile(r"[0-9a-fA-F-]{6,35}")

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from aios import settings as settings_module
-from aios.bootstrap import Parts
+from aios.bootstrap.parts import Parts
 from aios.db import agents, forks, recovery, syscalls, views, workers
 from aios.dispatch import agent_bell
 from aios.errors import ErrorJson, FinalError, InvalidArgument, NotFound, from_json

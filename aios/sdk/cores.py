@@ -20,7 +20,7 @@ from aios.kernel.routing import Core, CoreKind, CoreState, Origin, merged
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aios.bootstrap import Parts
+    from aios.bootstrap.parts import Parts
     from aios.db.session import Transaction
     from aios.kernel.values import JsonObject
     from aios.llm.cores.states import View

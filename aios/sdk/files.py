@@ -18,7 +18,7 @@ from aios.storage.store import OPERATOR
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aios.bootstrap import Parts
+    from aios.bootstrap.parts import Parts
     from aios.kernel.values import Json, JsonObject
     from aios.storage.links import Opened
     from aios.storage.newest import Newest

@@ -12,7 +12,7 @@ from aios.kernel.ids import parse_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aios.bootstrap import Parts
+    from aios.bootstrap.parts import Parts
     from aios.kernel.forking import Difference
     from aios.kernel.values import Json, JsonObject
 

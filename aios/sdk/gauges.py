@@ -11,7 +11,7 @@ from aios.db import gauges
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aios.bootstrap import Parts
+    from aios.bootstrap.parts import Parts
     from aios.kernel.values import JsonObject
 
 _FAILURES = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from aios.bootstrap import Parts, embedder
+from aios.bootstrap.parts import Parts, embedder
 from aios.errors import InvalidArgument, NotFound
 from aios.kernel.ids import new_id, parse_id
 from aios.memory import notes, overview, reindex

@@ -17,7 +17,7 @@ from aios.kernel.words import DEFAULT_PRIORITY, check_priority
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aios.bootstrap import Parts
+    from aios.bootstrap.parts import Parts
     from aios.kernel.values import Json, JsonObject
     from aios.settings import Settings
 

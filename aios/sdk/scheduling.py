@@ -13,7 +13,7 @@ from aios.kernel.scheduling import policy
 from aios.worker.order import configured, rules_of
 
 if TYPE_CHECKING:
-    from aios.bootstrap import Parts
+    from aios.bootstrap.parts import Parts
     from aios.kernel.values import JsonObject
     from aios.settings import Settings
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from aios.bootstrap import Parts
+    from aios.bootstrap.parts import Parts
 
 
 class Steering:

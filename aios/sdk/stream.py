@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
 
-    from aios.bootstrap import Parts
+    from aios.bootstrap.parts import Parts
     from aios.kernel.values import JsonObject
 
 _PAUSE_SECONDS: Final = 0.1

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import redis
 from celery import Celery
 
-from aios.dispatch import BROKER_OPTIONS
 from aios.local.engine.simulated import Timing
+from aios.publisher import BROKER_OPTIONS
 from benchmarks.arriving.load import CALLS
 from benchmarks.simulation import gates
 from benchmarks.simulation.workload import Agent, Call, calls_of

@@ -280,6 +280,12 @@ def test_help_is_quick_as_it_loads_none_of_the_heavy_libraries(cli) -> None:
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 0.6  # CPU: a busy machine does not count
 
 
+def test_who_only_looks_does_not_wait_for_celery() -> None:
+    code = "import sys, aios.sdk.client; print(*{'celery', 'kombu', 'aios.worker.drive'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []
+
+
 def test_two_systems_side_by_side_know_nothing_of_each_other(cli, here, tmp_path) -> None:
     assert here("status", "--json", "--data-dir", str(tmp_path)).json["processes"] == []
     answer = here("ps", "--data-dir", str(tmp_path))

@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from aios.bootstrap import Parts
+from aios.bootstrap.parts import Parts
 from aios.sdk import loader
 from aios.settings import AccessSettings, Settings, app_dir
 from aios.storage.executor import StorageExecutor

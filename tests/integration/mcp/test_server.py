@@ -11,7 +11,8 @@ import pytest
 from mcp import Client as McpClient
 from mcp import StdioServerParameters
 
-from aios.bootstrap import Executors, Parts
+from aios.bootstrap.executors import Executors
+from aios.bootstrap.parts import Parts
 from aios.kernel.words import AgentState
 from aios.mcp.orders import Orders
 from aios.mcp.server import Bridge

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, func, insert, select, text
 
-from aios.bootstrap import embedder
+from aios.bootstrap.parts import embedder
 from aios.db.tables import agents, memories
 from aios.errors import InvalidArgument, Misconfigured, NotFound
 from aios.kernel.ids import new_id

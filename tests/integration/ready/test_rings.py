@@ -8,7 +8,8 @@ import json
 import pytest
 import redis
 
-from aios.dispatch import Dispatch, Publisher
+from aios.dispatch import Dispatch
+from aios.publisher import Publisher
 from aios.ready import Bell, ReadySets
 
 AGENT, CALL = "01a201cc-18d2-7539-b7ed-1ca0be7569c0", "01a201cc-18d2-7539-b7ed-1ca0be7569c1"

@@ -32,7 +32,7 @@ def hangs() -> None:
 CHILD = """
 import sys
 from uuid import UUID
-from aios.bootstrap import Kernel
+from aios.bootstrap.kernel import Kernel
 from aios.settings import Settings
 from aios.worker.incarnation import Role
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from aios.bootstrap import Executors, Parts
+from aios.bootstrap.executors import Executors
+from aios.bootstrap.parts import Parts
 from aios.sdk import loader
 from aios.settings import McpSettings, Settings, app_dir
 from tests.cli import aios

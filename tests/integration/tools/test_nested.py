@@ -6,7 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from aios.bootstrap import Executors, Parts
+from aios.bootstrap.executors import Executors
+from aios.bootstrap.parts import Parts
 from aios.db import agents
 from aios.errors import AccessDenied, InvalidArgument
 from aios.kernel.ports import Claimed

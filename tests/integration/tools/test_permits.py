@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 import redis
 
-from aios.bootstrap import Kernel
+from aios.bootstrap.kernel import Kernel
 from aios.db import workers
 from aios.errors import BrokerUnavailable, ToolBusy
 from aios.kernel.ids import new_token

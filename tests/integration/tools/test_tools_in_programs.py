@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aios.bootstrap import Executors, Parts
+from aios.bootstrap.executors import Executors
+from aios.bootstrap.parts import Parts
 from aios.errors import AiosError, ToolOff
 from aios.kernel.chat import ToolCall, Usage
 from aios.kernel.ports import Outcome
