@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aios.bootstrap.executors import Executors
 from aios.bootstrap.parts import Parts
-from aios.db import scheduling, workers
+from aios.db import scheduling, version, workers
 from aios.kernel.keys import key_of
 from aios.kernel.light import WRITES
 from aios.kernel.words import Pool
@@ -45,7 +45,9 @@ class Kernel:
         """
         self.parts = Parts(settings)
         self._told = told or []
-        self._indexes = Pool.STORAGE in role.pools
+        self._indexes = (
+            Pool.STORAGE in role.pools and role.concurrency > 0
+        )  # a pool's children leave it to their parent
         executors = Executors(self.parts)
         database, dispatch = self.parts.database, self.parts.dispatch
         self.incarnation = Incarnation(database, dispatch.ready, role, settings.worker, on_lost=executors.cancel)
@@ -73,9 +75,7 @@ class Kernel:
             DatabaseUnavailable: it does not answer.
             SchemaMismatch: it is behind or ahead of this version.
         """
-        from aios.db import schema  # noqa: PLC0415  # it imports Alembic, for which no client has to wait
-
-        schema.require(self.parts.database)
+        version.require(self.parts.database)
 
     def start(self) -> None:
         """Check the schema, register, beat and tick.

@@ -116,12 +116,12 @@ def _server(database: "Database") -> str:
 
 
 def _schema(database: "Database") -> str:
-    from aios.db import schema
+    from aios.db import version
 
-    found = schema.current(database)
-    if found != schema.head():
-        mismatch = SchemaMismatch(found, schema.head())
-        raise _Wrong(f"at migration {found}, {schema.head()} is needed", mismatch.remedy)
+    found, wanted = version.current(database), version.head()
+    if found != wanted:
+        mismatch = SchemaMismatch(found, wanted)
+        raise _Wrong(f"at migration {found}, {wanted} is needed", mismatch.remedy)
     return f"at migration {found}"
 
 

@@ -53,13 +53,13 @@ def downgrade(
 
     Example: aios db downgrade base --yes
     """
-    from aios.db import schema
+    from aios.db import schema, version
 
     with _database(data_dir) as database:
         if not yes:
             typer.confirm(f"Go down to {revision!r} on {database.where}? Data will be lost.", abort=True)
         schema.downgrade(database, revision)
-        print(f"the database is at migration {schema.current(database)}")
+        print(f"the database is at migration {version.current(database)}")
 
 
 @db.command()
@@ -68,10 +68,10 @@ def current(*, data_dir: DataDir = None) -> None:
 
     Example: aios db current
     """
-    from aios.db import schema
+    from aios.db import version
 
     with _database(data_dir) as database:
-        print(schema.current(database) or "none: the database is empty")
+        print(version.current(database) or "none: the database is empty")
 
 
 @db.command()
@@ -80,10 +80,10 @@ def check(*, data_dir: DataDir = None) -> None:
 
     Example: aios db check
     """
-    from aios.db import schema
+    from aios.db import schema, version
 
     with _database(data_dir) as database:
-        schema.require(database)
+        version.require(database)
         schema.compare(database)
     screen.say("the database fits")
 

@@ -1,16 +1,14 @@
-"""The schema's version: bring a database up or down, and refuse to work with one that does not fit."""
+"""Brings a database's schema up or down, with Alembic."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
+from aios.db.version import MIGRATIONS, current, head
 from aios.errors import SchemaMismatch
 
 if TYPE_CHECKING:
@@ -51,37 +49,10 @@ def compare(database: Database) -> None:
         command.check(config)
 
 
-def current(database: Database) -> str | None:
-    """The revision that the database is at; None for an empty one."""
-    with database.transaction() as tx:
-        return MigrationContext.configure(tx).get_current_revision()
-
-
-def head() -> str:
-    """The revision that this version of the code needs."""
-    return ScriptDirectory(str(_folder())).get_current_head() or ""
-
-
-def require(database: Database) -> None:
-    """Check that the database fits this version.
-
-    Raises:
-        SchemaMismatch: it is behind or ahead.
-        DatabaseUnavailable: it does not answer.
-    """
-    found = current(database)
-    if found != head():
-        raise SchemaMismatch(found, head())
-
-
-def _folder() -> Path:
-    return Path(__file__).parent / "migrations"
-
-
 @contextmanager
 def _config(database: Database) -> Iterator[Config]:
     config = Config()
-    config.set_main_option("script_location", str(_folder()))
+    config.set_main_option("script_location", str(MIGRATIONS))
     with database.transaction() as tx:
         tx.exec_driver_sql("SET LOCAL statement_timeout = 0")
         tx.exec_driver_sql(_LOCK)

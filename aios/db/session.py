@@ -21,6 +21,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from aios.db import version
 from aios.errors import DatabaseUnavailable, Misconfigured, SchemaMismatch
 from aios.kernel.values import compact, parsed
 
@@ -151,9 +152,7 @@ class Database:
         """A table or column that is missing tells of another version's migrations."""
         if sqlstate not in _MISSING_SQLSTATES:
             return
-        from aios.db import schema  # noqa: PLC0415  # it imports Alembic, which takes long
-
-        found, wanted = schema.current(self), schema.head()
+        found, wanted = version.current(self), version.head()
         if found != wanted:
             raise SchemaMismatch(found, wanted) from error
 

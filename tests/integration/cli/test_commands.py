@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from aios.db import schema
+from aios.db import version
 from aios.db.session import Database
 
 pytestmark = pytest.mark.usefixtures("system")
@@ -141,7 +141,7 @@ def test_a_database_is_brought_down_and_up_again(aios, database_url) -> None:
     assert aios("db", "upgrade").code == 0
     assert aios("db", "current").out == f"{head}\n"
     database = Database(database_url)
-    schema.require(database)
+    version.require(database)
     database.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, select, text
 
-from aios.db import schema
+from aios.db import schema, version
 from aios.db.session import Database
 from tests.conftest import made_database
 
@@ -26,7 +26,7 @@ OWN = {"access_version"}
 
 def revisions() -> list[str]:
     """All of them, the first one first."""
-    script = ScriptDirectory(str(schema._folder()))
+    script = ScriptDirectory(str(version.MIGRATIONS))
     return [revision.revision for revision in reversed(list(script.walk_revisions()))]
 
 
@@ -102,7 +102,9 @@ def empty(services):
 
 def test_every_migration_keeps_every_row_up_and_down_and_up_again(empty):
     first, *later = revisions()
-    schema.upgrade(empty, first)
+    assert version.head() == later[-1]
+    assert version.current(empty) is None
+    assert schema.upgrade(empty, first) == first == version.current(empty)
     assert fill(empty)
     for revision in later:
         before = content(empty)
@@ -126,4 +128,5 @@ def test_every_migration_keeps_every_row_up_and_down_and_up_again(empty):
     kept({name: again[name] for name in ("agents.id", "syscalls.result", "memories.vector")}, whole, but=set())
 
     schema.downgrade(empty, "base")
+    assert version.current(empty) is None
     assert content(empty) == {}
