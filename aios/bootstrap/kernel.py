@@ -45,9 +45,8 @@ class Kernel:
         """
         self.parts = Parts(settings)
         self._told = told or []
-        self._indexes = (
-            Pool.STORAGE in role.pools and role.concurrency > 0
-        )  # a pool's children leave it to their parent
+        indexes = Pool.STORAGE in role.pools and role.concurrency > 0  # a pool's children leave it to their parent
+        self._index = self.parts.store.index if indexes else None
         executors = Executors(self.parts)
         database, dispatch = self.parts.database, self.parts.dispatch
         self.incarnation = Incarnation(database, dispatch.ready, role, settings.worker, on_lost=executors.cancel)
@@ -95,12 +94,14 @@ class Kernel:
             with self.parts.database.transaction() as tx:
                 workers.publish_programs(tx, self._told)
         self.recovery.start()
-        if self._indexes and self.parts.store.index is not None:
-            self.parts.store.index.start()
+        if self._index is not None:
+            self._index.start()
 
     def stop(self) -> None:
         """Stop ticking and beating; what is still held is taken over at once."""
         self.recovery.stop()
+        if self._index is not None:
+            self._index.stop()
         self.drive.live.close()
         self.flusher.stop()
         self.incarnation.stop()
