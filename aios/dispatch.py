@@ -113,6 +113,7 @@ class Dispatch:
         self.ready = ready
         self._publisher = publisher
         self._thread = threading.local()
+        self._crowded: set[str] = set()
 
     @contextmanager
     def taking(self, names: frozenset[str], announced: Announced | None = None) -> Iterator[Hand]:
@@ -149,7 +150,13 @@ class Dispatch:
             Whether it was, or None when Redis could not be reached, and `done` has not been told either.
         """
         granted = self._turn(Ring(done), mine=bell)
+        if granted is not None and not granted.mine:
+            self._crowded.add(bell.key)
         return None if granted is None else granted.mine
+
+    def crowded(self, key: str) -> bool:
+        """Whether asking is in vain, as far as is known here: it was, and no ring since was granted what it added itself."""
+        return key in self._crowded
 
     def _turn(self, ring: Ring, *, keys: Sequence[str] = (), mine: Bell | None = None) -> Granted | None:
         hand = self.hand
@@ -159,6 +166,8 @@ class Dispatch:
             granted = self.ready.turn(add=ring.add, done=ring.done, keys=keys, take=take, yields=yields, mine=mine)
             if hand and granted.taken:
                 hand.grant(granted.taken)
+                if any(granted.taken.id == bell.id for bell in ring.add):  # nobody else waited
+                    self._crowded.discard(granted.taken.key)
             if granted.bells:
                 self._publisher.publish(granted.bells)
         except Wiped:

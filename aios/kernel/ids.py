@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import uuid_utils.compat
 
@@ -16,7 +16,7 @@ def new_id() -> UUID:
 
 def new_token() -> UUID:
     """A random claim token or incarnation id: unguessable, unordered."""
-    return uuid4()
+    return uuid_utils.compat.uuid4()
 
 
 def parse_id(text: str | UUID, *, kind: str = "agent") -> UUID:

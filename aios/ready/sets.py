@@ -18,6 +18,7 @@ from aios.kernel.words import Pool
 from aios.ready.asked import Asked
 from aios.ready.bell import Bell, Done, Granted, Wiped
 from aios.ready.connection import connect, where
+from aios.ready.lines import Lines
 
 if TYPE_CHECKING:
     import threading
@@ -51,6 +52,7 @@ class ReadySets:
                 what is granted is rung there and then. None: it is given back to be published.
         """
         self._redis = connect(url)
+        self._lines = Lines(self._redis.connection_pool)
         self._rings = rings or ()
         self._where = where(url)
         self._lease_ms = int(lease_seconds * 1000)
@@ -265,11 +267,12 @@ class ReadySets:
 
     def close(self) -> None:
         """Close the connections."""
+        self._lines.close()
         self._redis.close()
 
     def _run(self, name: str, order: JsonObject, *more: str) -> Any:
         with self._translated():
-            return self._scripts[name](keys=[_PREFIX], args=[json.dumps(order), *more])
+            return self._lines.run(self._scripts[name], keys=[_PREFIX], args=[json.dumps(order), *more])
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -106,6 +106,8 @@ class Claiming:
             claim, at = Claim(new_token(), new_id()), time.monotonic()
             link = Link(first.pool.value, first.op, claim.id, first.limit_key, first.tokens)
             bell = chain_bell([link], priority=driven.priority, payer=driven.payer)
+            if self.dispatch.crowded(bell.key):
+                return
             granted = self.dispatch.ask(bell, done=[own.done()] if own.done else [])
             if granted is None:  # it may have been, and the answer was lost
                 own.bell = bell

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from uuid import UUID
 
 import pytest
 import redis
@@ -160,4 +161,26 @@ def test_where_messages_cannot_be_seen_who_yields_takes_nothing(publisher, redis
     with ours.taking(frozenset({"llm"})) as hand:
         hand.yields = ("llm",)
         assert ours.ask(asked(1), done=[]) is False
+    ours.close()
+
+
+def test_it_is_not_asked_again_after_it_was_in_vain_until_nobody_else_waits(publisher, redis_url):
+    ours = dispatch(publisher, redis_url, rings=True)
+    ours.ready.limit({"llm": 1})
+    first, second, third = (Bell("llm", str(UUID(int=n)), (("llm", "chat", str(UUID(int=n))),), 5) for n in (1, 2, 3))
+    with ours.taking(frozenset({"llm"})) as hand:
+        assert ours.ask(first, done=[]) is True
+        assert not ours.crowded("llm")
+        assert ours.ask(second, done=[]) is False
+        assert ours.crowded("llm")
+        ours.ring(add=[third])  # waits
+        ours.ring(done=[("llm", first.id)], add=[second])  # the place is the third's
+        assert hand.take().bell.id == third.id
+        assert ours.crowded("llm")
+        ours.ring(done=[("llm", third.id)])
+        assert hand.take().bell.id == second.id
+        assert ours.crowded("llm")
+        ours.ring(done=[("llm", second.id)], add=[first])
+        assert hand.take().bell.id == first.id
+        assert not ours.crowded("llm")
     ours.close()

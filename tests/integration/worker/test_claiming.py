@@ -60,6 +60,14 @@ def test_it_is_rung_as_ever_where_that_is_switched_off_or_somebody_else_is_given
     assert world.client.result(agent, timeout=5).value == [0, 1, 2]
     assert len(claims) == 3
     monkeypatch.undo()
+    claims, turns = counted(monkeypatch, syscalls, "claim"), counted(monkeypatch, world.ready, "turn")
+    world.dispatch._crowded.add("tool:plain")
+    agent, bell = begun(world, 3)
+    Process(world).answer(bell)
+    assert world.client.result(agent, timeout=5).value == [0, 1, 2]
+    assert len(claims) == 2  # it was alone after all: the last one is asked for again
+    assert len([given for given in turns if given.get("mine")]) == 1
+    monkeypatch.undo()
     object.__setattr__(world.settings.worker, "at_once", False)
     world.drive.__dict__.pop("claiming")
     claims = counted(monkeypatch, syscalls, "claim")
