@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final
 
 from aios.errors import EngineTimeout
-from aios.kernel.ports import Prompt, TokenCounter
+from aios.kernel.ports import Prompt, Several, TokenCounter
 from aios.llm.loop import LoopThread
 
 if TYPE_CHECKING:
@@ -16,15 +16,6 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = 30.0
 _BYTES_PER_TOKEN: Final = 3  # of a core that cannot count: rather too many tokens than too few
-
-
-@runtime_checkable
-class OfMany(Protocol):
-    """A driver of several cores: which one has the smallest window for a prompt."""
-
-    async def narrowest(self, prompt: Prompt) -> Driver:
-        """That core's driver."""
-        ...
 
 
 class Counter:
@@ -62,7 +53,7 @@ class Counter:
 
 
 async def _counted(driver: Driver, prompt: Prompt) -> int:
-    core = await driver.narrowest(prompt) if isinstance(driver, OfMany) else driver
+    core = await driver.narrowest(prompt) if isinstance(driver, Several) else driver
     if isinstance(core, TokenCounter):
         return await core.count(prompt)
     return len((prompt.text or "").encode()) // _BYTES_PER_TOKEN + 1
