@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import psycopg
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aios.db.session import Transaction
 
 _DIALECT: Final = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
+_FORGOTTEN: Final = b"26000"  # psycopg has the server forget all prepared statements after a rollback
 _NAMES: Final = (b"aios_%d" % number for number in itertools.count())
 
 
@@ -62,17 +63,26 @@ class _Prepared:
         """
         link, values = self._connection.pgconn, self._values
         dumped = values.dump_sequence(given, [PyFormat.AUTO] * len(given))
-        name = self._names.get(values.types or ())
-        if name is None:
-            name = next(_NAMES)
-            self._check(link.prepare(name, self._sql, values.types), pq.ExecStatus.COMMAND_OK)
-            self._names[values.types or ()] = name
-        result = link.exec_prepared(name, cast("Sequence[bytes]", dumped), values.formats)  # None among them is NULL
+        execute = partial(
+            link.exec_prepared, param_values=cast("Sequence[bytes]", dumped), param_formats=values.formats
+        )
+        result = execute(self._name(values.types))
+        if result.error_field(pq.DiagnosticField.SQLSTATE) == _FORGOTTEN:
+            self._names.clear()
+            result = execute(self._name(values.types))
         self._check(result, pq.ExecStatus.TUPLES_OK)
         values.set_pgresult(result)
         if not self._columns:
             self._columns = [(result.fname(i) or b"").decode() for i in range(result.nfields)]
         return _Rows(self._columns, values.load_rows(0, result.ntuples, tuple))
+
+    def _name(self, types: tuple[int, ...] | None) -> bytes:
+        name = self._names.get(types or ())
+        if name is None:
+            name = next(_NAMES)
+            self._check(self._connection.pgconn.prepare(name, self._sql, types), pq.ExecStatus.COMMAND_OK)
+            self._names[types or ()] = name
+        return name
 
     def _check(self, result: PGresult, wanted: pq.ExecStatus) -> None:
         if result.status == wanted:

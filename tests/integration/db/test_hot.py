@@ -76,6 +76,12 @@ def first(database, statement, values):
         return statement.first(tx, values)
 
 
+def roll_back(database):
+    with database.transaction() as tx:
+        ECHO.first(tx, FULL)
+        raise ZeroDivisionError
+
+
 def prepared(database):
     with database.statement() as tx:
         return sorted(tx.execute(text("SELECT name FROM pg_prepared_statements")).scalars())
@@ -97,6 +103,20 @@ def test_it_is_prepared_once_for_each_combination_of_types(one, thread):
     names = prepared(one)
     assert all(name.startswith("aios_") for name in names)
     assert len(names) == 4  # three sizes of a number, and none at all
+
+
+@pytest.mark.parametrize("how", ["DEALLOCATE ALL", "DISCARD ALL", "rollback"])
+def test_what_the_server_has_forgotten_is_prepared_again(one, thread, how):
+    """psycopg deallocates all prepared statements after a rollback, ours as well."""
+    assert thread(lambda: first(one, ECHO, FULL)) == first(one, ECHO, FULL)
+    if how == "rollback":
+        with pytest.raises(ZeroDivisionError):
+            thread(lambda: roll_back(one))
+    else:
+        with one.statement() as tx:
+            tx.execute(text(how))
+    assert prepared(one) == []
+    assert thread(lambda: first(one, ECHO, FULL)) == first(one, ECHO, FULL)
 
 
 def test_many_rows_none_and_none_at_all(one, thread):
