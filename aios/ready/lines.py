@@ -1,4 +1,4 @@
-"""Scripts by a connection of each thread's own: what a pool does before and after costs as much as the script."""
+"""Scripts by a connection of each thread's own: a pool looks whether it lives, locks and counts, for each script (ADR 0017)."""
 
 from __future__ import annotations
 
