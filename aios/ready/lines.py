@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from redis.exceptions import ConnectionError as RedisGone
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
 
 if TYPE_CHECKING:
     from redis import Connection, ConnectionPool
@@ -35,12 +36,24 @@ class Lines:
         Raises:
             RedisError: there is none.
         """
-        line = self._line()
-        try:
-            line.send_command("EVALSHA", script.sha, len(keys), *keys, *args)  # type: ignore[no-untyped-call]  # redis has no types there
-            return line.read_response()
-        except (NoScriptError, RedisGone):  # Redis was restarted since the last one
-            return script(keys=keys, args=args)
+        return Asked(self, script, keys=keys, args=args).answer()
+
+    def take(self) -> Connection:
+        """This thread's connection, until it is given back; if it is lent already, one more."""
+        line: Connection | None = getattr(self._thread, "line", None)
+        self._thread.line = None
+        if line is None or line.pid != os.getpid():  # a fork's parent goes on with its own
+            line = self._pool.connection_class(**self._pool.connection_kwargs)
+            with self._lock:
+                self._open.add(line)
+        return line
+
+    def give(self, line: Connection) -> None:
+        """The thread that took it needs it no longer."""
+        if getattr(self._thread, "line", None) is None:
+            self._thread.line = line
+        else:
+            line.disconnect()  # type: ignore[no-untyped-call]  # redis has no types there
 
     def close(self) -> None:
         """Close all of them; a thread that goes on opens its own again."""
@@ -48,10 +61,44 @@ class Lines:
             for line in list(self._open):
                 line.disconnect()  # type: ignore[no-untyped-call]  # as above
 
-    def _line(self) -> Connection:
-        line: Connection | None = getattr(self._thread, "line", None)
-        if line is None or line.pid != os.getpid():  # a fork's parent goes on with its own
-            line = self._thread.line = self._pool.connection_class(**self._pool.connection_kwargs)
-            with self._lock:
-                self._open.add(line)
-        return line
+
+class Asked:
+    """A script that runs while its thread does something else; all of it is one thread's.
+
+    Whatever goes wrong with the first try shows in a second one, by the pool, when the answer is wanted: Redis was restarted
+    since, or has forgotten the script.
+    """
+
+    def __init__(self, lines: Lines, script: Script, *, keys: list[str], args: list[str]) -> None:
+        """Send it."""
+        self._lines, self._script, self._keys, self._args = lines, script, keys, args
+        self._line: Connection | None = lines.take()
+        try:
+            self._line.send_command("EVALSHA", script.sha, len(keys), *keys, *args)  # type: ignore[no-untyped-call]  # as above
+        except (RedisError, OSError):
+            self.drop()
+        except BaseException:
+            self.drop()
+            raise
+
+    def answer(self) -> Any:
+        """Wait for the answer.
+
+        Raises:
+            RedisError: there is none.
+        """
+        line, self._line = self._line, None
+        if line is not None:
+            with suppress(NoScriptError, RedisGone):
+                try:
+                    return line.read_response()
+                finally:
+                    self._lines.give(line)
+        return self._script(keys=self._keys, args=self._args)
+
+    def drop(self) -> None:
+        """Nobody wants the answer any more."""
+        line, self._line = self._line, None
+        if line is not None:
+            line.disconnect()  # type: ignore[no-untyped-call]  # as above
+            self._lines.give(line)

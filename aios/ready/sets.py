@@ -15,10 +15,9 @@ from redis.exceptions import RedisError
 from aios.errors import BrokerUnavailable
 from aios.kernel.estimate import Estimate
 from aios.kernel.words import Pool
-from aios.ready.asked import Asked
 from aios.ready.bell import Bell, Done, Granted, Wiped
 from aios.ready.connection import connect, where
-from aios.ready.lines import Lines
+from aios.ready.lines import Asked, Lines
 
 if TYPE_CHECKING:
     import threading
@@ -118,7 +117,7 @@ class ReadySets:
             known: it was granted itself: if nothing is known of it any more, its grant is lost.
         """
         order = {"held": [id_], "lease_ms": self._lease_ms, "start": True, "known": known}
-        asked = Asked(self._scripts["hold"], keys=[_PREFIX], args=[json.dumps(order)])
+        asked = Asked(self._lines, self._scripts["hold"], keys=[_PREFIX], args=[json.dumps(order)])
 
         def answer() -> bool:
             with self._translated():

@@ -1,4 +1,6 @@
-"""Each thread's own connection for scripts: opened again when Redis or its scripts are gone, not shared with a fork, closed."""
+"""Each thread's own connection for scripts: opened again when Redis or its scripts are gone, lent to one asker at a time, not
+shared with a fork, closed.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import pytest
 import redis
 
 from aios.ready.connection import connect
-from aios.ready.lines import Lines
+from aios.ready.lines import Asked, Lines
 
 NAME = "aios-test-lines"
 
@@ -33,6 +35,12 @@ def lines(redis_url):
 
 def ours(client):
     return [row for row in client.client_list() if row["name"] == NAME]
+
+
+def mine(lines):
+    line = lines.take()
+    lines.give(line)
+    return line
 
 
 def echo(lines, word="x"):
@@ -75,18 +83,34 @@ def test_each_thread_has_one_that_is_used_again_and_closed_at_the_end(lines, cli
         assert len(ours(client)) <= 1
 
 
+def test_what_is_run_while_an_answer_is_awaited_gets_its_own(lines, client):
+    asked = Asked(lines, lines.echo, keys=["k"], args=["first"])
+    assert echo(lines, "second") == ["k", "second"]
+    assert asked.answer() == ["k", "first"]
+    assert echo(lines, "third") == ["k", "third"]
+    assert len(ours(client)) <= 2  # its own, and the pool's that loaded the script
+
+
+def test_an_answer_that_nobody_wants_is_not_taken_for_the_next_one(lines, client):
+    echo(lines)
+    Asked(lines, lines.echo, keys=["k"], args=["unwanted"]).drop()
+    assert echo(lines, "wanted") == ["k", "wanted"]
+    client.script_flush()
+    assert Asked(lines, lines.echo, keys=["k"], args=["loaded anew"]).answer() == ["k", "loaded anew"]
+
+
 def test_a_fork_does_not_read_its_parents_answers(lines):
     assert echo(lines, "parent") == ["k", "parent"]
-    parent = lines._line()
+    parent = mine(lines)
     context = multiprocessing.get_context("fork")
     told = context.Queue()
 
     def child():
-        told.put([echo(lines, "child"), lines._line() is parent])
+        told.put([echo(lines, "child"), mine(lines) is parent])
 
     forked = context.Process(target=child)
     forked.start()
     assert told.get(timeout=10) == [["k", "child"], False]
     forked.join(10)
     assert echo(lines, "again") == ["k", "again"]
-    assert lines._line() is parent
+    assert mine(lines) is parent
