@@ -50,6 +50,10 @@ class WorkerSettings(_Section):
         default=True,
         description="Do a plain write in the statement that writes down its syscall or its end, and claim in the record.",
     )
+    one_cpu: bool = Field(
+        default=True,
+        description="fused: keep a worker's threads, which share one interpreter lock, on one CPU (not where tools run).",
+    )
     grant_seconds: float = Field(4.0, description="A granted syscall not claimed within this time is rung again.")
     window: int = Field(4, description="Messages published ahead, as a multiple of a pool's live concurrency.")
     drain_seconds: float = Field(10.0, description="SIGTERM: running syscalls have this long before they are requeued.")

@@ -18,6 +18,7 @@ from aios.kernel.ids import parse_id
 from aios.kernel.words import Pool
 from aios.log import logger
 from aios.sdk import loader
+from aios.worker.cpu import OneCPU
 from aios.worker.incarnation import Role
 from aios.worker.patience import patiently
 
@@ -48,7 +49,7 @@ class CeleryWorker(Protocol):
 
     app: _App
     concurrency: int
-    pool_cls: object
+    pool_cls: type
 
 
 class _Process:
@@ -74,6 +75,12 @@ def start_worker(instance: CeleryWorker) -> None:
     signal.signal(signal.SIGTERM, _note_stop)
     pools = tuple(name for name in instance.app.amqp.queues.consume_from if name in set(Pool))
     _start(Role(pools, int(instance.concurrency)))
+    settings = kernel().parts.settings.worker
+    threads = instance.pool_cls.__module__ == "celery.concurrency.thread"
+    if (
+        settings.profile == "fused" and settings.one_cpu and threads and Pool.TOOL not in pools
+    ):  # whose children inherit it
+        OneCPU().start()
 
 
 def start_child() -> None:

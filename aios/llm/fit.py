@@ -59,13 +59,15 @@ async def fit(prompt: Prompt, *, driver: Driver, strategy: str, reply_tokens: in
         ContextOverflow: it does not fit, and the strategy, or what has to stay, lets nothing go here.
     """
     how = windows.strategy_of(strategy)
+    if prompt.text is not None:  # no conversation: the core says what is too long
+        return Fitted(prompt)
     if isinstance(driver, Several):
         driver = await driver.narrowest(prompt)
     if how is Strategy.ERROR and not isinstance(driver, TokenCounter):
         return Fitted(_shown(prompt))
     info, wanted = await driver.info(), prompt.sampling.max_tokens
     window, longest = info.max_total_tokens, info.max_input_tokens or info.max_total_tokens
-    if prompt.text is not None or _surely_fits(prompt, min(longest, window - (wanted or reply_tokens))):
+    if _surely_fits(prompt, min(longest, window - (wanted or reply_tokens))):
         return Fitted(_shown(prompt))
     # Without a wish of its own a reply gets what is left, were it one token; where turns may go they make place for it.
     reply = wanted or (1 if how is Strategy.ERROR else min(reply_tokens, window // 2))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -158,6 +159,26 @@ def test_a_fused_worker_that_goes_on_by_itself_stops_when_it_is_told_to_and_anot
     eventually(lambda: steps() > left + 50)
     assert {row["attempt"] for row in client.journal(agent)} <= {0, 1}
     client.cancel(agent)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds threads to CPUs")
+def test_a_fused_worker_keeps_to_one_cpu_unless_tools_run_in_it_or_it_is_told_not_to(
+    processes: Processes, database: Database
+) -> None:
+    def registered() -> int:
+        with database.statement() as tx:
+            return int(tx.execute(text("SELECT count(*) FROM workers")).scalar_one())
+
+    fused = {"AIOS_WORKER__PROFILE": "fused"}
+    others = [
+        processes.worker("pools", pool="agent,llm"),
+        processes.worker("tools", pool="agent,llm,tool", **fused),
+        processes.worker("told", pool="agent,llm", AIOS_WORKER__ONE_CPU="false", **fused),
+    ]
+    eventually(lambda: registered() == len(others))
+    kept = processes.worker("kept", pool="agent,llm", **fused)
+    eventually(lambda: len(os.sched_getaffinity(kept.pid)) == 1)  # the others would have chosen before
+    assert [os.sched_getaffinity(other.pid) for other in others] == [os.sched_getaffinity(0)] * 3
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def refused(refusal: Refusal) -> Response:
 async def whole(engine: Engine, request: Request, make: Callable[[Exchange], Awaitable[Response]]) -> Response:
     """The answer that `make` produces in an admitted exchange."""
     try:
-        exchange = engine.door.open(route=request.url.path, headers=request.headers)
+        exchange = engine.door.open(route=request.scope["path"], headers=request.headers)
     except Refusal as refusal:
         return refused(refusal)
     try:
@@ -65,7 +65,7 @@ async def streamed(
     """The stream that `begin` starts; what goes wrong is its last event but `end`, with status 200, as TGI does it."""
     exchange = None
     try:
-        exchange = engine.door.open(route=request.url.path, headers=request.headers)
+        exchange = engine.door.open(route=request.scope["path"], headers=request.headers)
         events = await begin(exchange)
     except Refusal as refusal:
         if exchange is not None:

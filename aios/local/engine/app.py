@@ -138,7 +138,7 @@ def _replayed(
     async def recorded_first(engine: Engine, request: Request, body: BodyT) -> Response:
         if not engine.recorded:
             return await respond(engine, request, body)
-        stream = request.url.path == "/generate_stream" or bool(getattr(body, "stream", False))
+        stream = request.scope["path"] == "/generate_stream" or bool(getattr(body, "stream", False))
         try:
             return replay.respond(engine, request, stream=stream)
         except Refusal as refusal:

@@ -30,7 +30,7 @@ def respond(engine: Engine, request: Request, *, stream: bool) -> Response:
     Raises:
         Refusal: too many calls are inside.
     """
-    exchange = engine.door.open(route=request.url.path, headers=request.headers)
+    exchange = engine.door.open(route=request.scope["path"], headers=request.headers)
     recorded = engine.recorded.popleft()
     if stream:
         return EventStream(_played(recorded, exchange), exchange=exchange, headers={"x-compute-type": "replay"})
@@ -38,7 +38,7 @@ def respond(engine: Engine, request: Request, *, stream: bool) -> Response:
     exchange.close()
     if isinstance(recorded, list):
         return JSONResponse({"error": "a recorded stream was asked for whole", "error_type": "replay"}, status_code=500)
-    return JSONResponse([recorded] if request.url.path == "/" else recorded)
+    return JSONResponse([recorded] if request.scope["path"] == "/" else recorded)
 
 
 async def _played(recorded: object, exchange: Exchange) -> AsyncGenerator[bytes, None]:

@@ -55,6 +55,7 @@ def serve(options: argparse.Namespace) -> None:
             application(engine),
             log_level="critical",  # an answer that is cut on purpose is an error to uvicorn
             access_log=False,
+            proxy_headers=False,
             backlog=_BACKLOG,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=2,
