@@ -18,7 +18,7 @@ from aios.kernel.ids import parse_id
 from aios.kernel.words import Pool
 from aios.log import logger
 from aios.sdk import loader
-from aios.worker.cpu import OneCPU
+from aios.worker.cpu import keep_to_one
 from aios.worker.incarnation import Role
 from aios.worker.patience import patiently
 
@@ -77,10 +77,9 @@ def start_worker(instance: CeleryWorker) -> None:
     _start(Role(pools, int(instance.concurrency)))
     settings = kernel().parts.settings.worker
     threads = instance.pool_cls.__module__ == "celery.concurrency.thread"
-    if (
-        settings.profile == "fused" and settings.one_cpu and threads and Pool.TOOL not in pools
-    ):  # whose children inherit it
-        OneCPU().start()
+    bound = settings.profile == "fused" and settings.one_cpu and threads
+    if bound and Pool.TOOL not in pools:  # whose processes would inherit it
+        keep_to_one()
 
 
 def start_child() -> None:

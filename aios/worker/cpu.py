@@ -29,38 +29,27 @@ _STAT: Final = Path("/proc/stat")
 _IDLE: Final = (3, 4)  # fields of a line there: idle, and waiting for a disk
 
 
-class OneCPU:
-    """Keeps the threads of this process on one of the CPUs that it may use."""
+def keep_to_one(*, look_seconds: float = _LOOK_SECONDS) -> None:
+    """Keep the threads of this process on one of the CPUs that it may use, if this system can and there is a choice."""
+    if sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1:
+        threading.Thread(target=_keep_on, args=(look_seconds,), name="aios-cpu", daemon=True).start()
 
-    def __init__(self, *, look_seconds: float = _LOOK_SECONDS) -> None:
-        """Nothing is bound before `start`."""
-        self._look_seconds = look_seconds
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep_on, name="aios-cpu", daemon=True)
 
-    def start(self) -> None:
-        """Bind the threads from now on, if this system can and there is a choice."""
-        if sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1:
-            self._thread.start()
-
-    def stop(self) -> None:
-        """Choose no more; the threads stay where they are."""
-        self._stop.set()
-
-    def _keep_on(self) -> None:
-        allowed, mine = os.sched_getaffinity(0), None
-        try:
-            before, own, since = _busy_seconds(allowed), time.process_time(), time.monotonic()
-            while not self._stop.wait(self._look_seconds):
-                now, used, at = _busy_seconds(allowed), time.process_time(), time.monotonic()
-                others = {cpu: (now[cpu] - before[cpu]) / (at - since) for cpu in now.keys() & before.keys()}
-                if mine in others:
-                    others[mine] -= (used - own) / (at - since)
-                mine = choose(mine, others, coin=lambda: random.random() < 0.5)  # noqa: PLR2004, S311  # it is a coin
-                bind(mine)
-                before, own, since = now, used, at
-        except (OSError, ValueError) as error:  # a sandbox without /proc, or CPUs that were taken away
-            log.info("the threads are not kept on one CPU: %s", error)
+def _keep_on(look_seconds: float) -> None:
+    allowed, mine = os.sched_getaffinity(0), None
+    try:
+        before, own, since = _busy_seconds(allowed), time.process_time(), time.monotonic()
+        while True:
+            time.sleep(look_seconds)
+            now, used, at = _busy_seconds(allowed), time.process_time(), time.monotonic()
+            others = {cpu: (now[cpu] - before[cpu]) / (at - since) for cpu in now.keys() & before.keys()}
+            if mine in others:
+                others[mine] -= (used - own) / (at - since)
+            mine = choose(mine, others, coin=lambda: random.random() < 0.5)  # noqa: PLR2004, S311  # it is a coin
+            bind(mine)
+            before, own, since = now, used, at
+    except (OSError, ValueError) as error:  # a sandbox without /proc, or CPUs that were taken away
+        log.info("the threads are not kept on one CPU: %s", error)
 
 
 def choose(mine: int | None, others: Mapping[int, float], *, coin: Callable[[], bool]) -> int:
