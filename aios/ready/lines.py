@@ -77,9 +77,6 @@ class Asked:
             self._line.send_command("EVALSHA", script.sha, len(keys), *keys, *args)  # type: ignore[no-untyped-call]  # as above
         except (RedisError, OSError):
             self.drop()
-        except BaseException:
-            self.drop()
-            raise
 
     def answer(self) -> Any:
         """Wait for the answer.

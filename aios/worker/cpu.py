@@ -46,10 +46,12 @@ def _keep_on(look_seconds: float) -> None:
             if mine in others:
                 others[mine] -= (used - own) / (at - since)
             mine = choose(mine, others, coin=lambda: random.random() < 0.5)  # noqa: PLR2004, S311  # it is a coin
-            bind(mine)
+            bind({mine})
             before, own, since = now, used, at
     except (OSError, ValueError) as error:  # a sandbox without /proc, or CPUs that were taken away
         log.info("the threads are not kept on one CPU: %s", error)
+        with suppress(OSError):
+            bind(allowed)
 
 
 def choose(mine: int | None, others: Mapping[int, float], *, coin: Callable[[], bool]) -> int:
@@ -67,11 +69,11 @@ def choose(mine: int | None, others: Mapping[int, float], *, coin: Callable[[], 
     return random.choice(roomy)  # noqa: S311  # any will do; all who start together should not take the same
 
 
-def bind(cpu: int) -> None:
-    """Let all threads of this process run on one CPU only; those that they start inherit it."""
+def bind(cpus: Collection[int]) -> None:
+    """Let all threads of this process run on these CPUs only; those that they start inherit it."""
     for thread in os.listdir("/proc/self/task"):  # noqa: PTH208  # numbers, not paths
         with suppress(ProcessLookupError):  # it has ended
-            os.sched_setaffinity(int(thread), {cpu})
+            os.sched_setaffinity(int(thread), cpus)
 
 
 def _busy_seconds(allowed: Collection[int]) -> dict[int, float]:

@@ -6,15 +6,15 @@ import json
 import os
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aios.worker import cpu
-from aios.worker.cpu import choose, keep_to_one
+from aios.worker.cpu import choose
 
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds threads to CPUs")
 LOADS = st.dictionaries(st.integers(0, 64), st.floats(0, 1), min_size=1)
 
 BOUND = """
@@ -24,7 +24,7 @@ from aios.worker.cpu import keep_to_one
 def cpus():
     return [sorted(os.sched_getaffinity(int(thread))) for thread in os.listdir("/proc/self/task")]
 
-started, late = threading.Event(), threading.Event()
+late = threading.Event()
 threading.Thread(target=late.wait, daemon=True).start()
 before = cpus()
 keep_to_one(look_seconds=0.05)
@@ -35,6 +35,30 @@ time.sleep(0.2)  # the look that bound it has ended
 threading.Thread(target=late.wait, daemon=True).start()
 print(json.dumps([before, cpus()]))
 """
+
+
+LET_GO = """
+import json, os, sys, time
+from pathlib import Path
+from aios.worker import cpu
+
+def until(count):
+    end = time.monotonic() + 20
+    while len(os.sched_getaffinity(0)) != count and time.monotonic() < end:
+        time.sleep(0.01)
+    return len(os.sched_getaffinity(0))
+
+cpu._STAT, allowed = Path(sys.argv[1]), len(os.sched_getaffinity(0))
+cpu.keep_to_one(look_seconds=0.05)
+bound = until(1)
+cpu._STAT.unlink()
+print(json.dumps([bound, until(allowed)]))
+"""
+
+
+def run(code, *arguments):
+    argv = [sys.executable, "-c", code, *map(str, arguments)]
+    return json.loads(subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout)
 
 
 @given(LOADS, st.none() | st.integers(0, 64), st.booleans())
@@ -65,11 +89,10 @@ def test_many_that_start_together_do_not_all_take_the_same():
     assert len({choose(None, idle, coin=lambda: True) for _ in range(200)}) > 8
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds threads to CPUs")
+@ON_LINUX
 def test_all_threads_are_on_one_cpu_and_so_are_those_that_they_start():
     allowed = sorted(os.sched_getaffinity(0))
-    done = subprocess.run([sys.executable, "-c", BOUND], capture_output=True, text=True, timeout=60, check=True)
-    before, after = json.loads(done.stdout)
+    before, after = run(BOUND)
     assert all(cpus == allowed for cpus in before)
     assert len({tuple(cpus) for cpus in after}) == 1
     assert len(after[0]) == 1
@@ -77,9 +100,8 @@ def test_all_threads_are_on_one_cpu_and_so_are_those_that_they_start():
     assert len(after) >= len(before) + 1
 
 
-def test_where_nothing_tells_what_cpus_do_none_is_chosen(monkeypatch, tmp_path):
-    monkeypatch.setattr(cpu, "_STAT", tmp_path / "stat")
-    allowed = os.sched_getaffinity(0)
-    keep_to_one(look_seconds=0.01)
-    time.sleep(0.1)
-    assert os.sched_getaffinity(0) == allowed
+@ON_LINUX
+def test_where_nothing_tells_any_more_what_cpus_do_the_threads_are_let_go(tmp_path):
+    stat = tmp_path / "stat"
+    stat.write_text(Path("/proc/stat").read_text())
+    assert run(LET_GO, stat) == [1, len(os.sched_getaffinity(0))]
