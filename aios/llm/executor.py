@@ -80,9 +80,8 @@ class LLMExecutor:
         if self._slicer is not None and "slice" in call.payload:
             limit = prompt.sampling.max_tokens or self._settings.max_tokens
             journey = self._slicer.begin(call, limit=limit)
-        future = self._loop.submit(self._generate(call, prompt, feed, journey))
-        with self._lock:
-            self._running[call.id] = future
+        with self._lock:  # begun and known at once: nobody can cancel what is under way and not known yet
+            future = self._running[call.id] = self._loop.submit(self._generate(call, prompt, feed, journey))
         try:
             return self._outcome(feed, future, journey)
         finally:

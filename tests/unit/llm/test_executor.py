@@ -10,6 +10,7 @@ from aios.kernel.chat import ToolCall
 from aios.kernel.ports import Claimed
 from aios.kernel.resources.llm import reply
 from aios.llm.executor import LLMExecutor
+from aios.llm.loop import LoopThread
 from aios.settings import LLMSettings
 from aios.testing import FakeDriver, FakeSink, FakeToolBox
 
@@ -26,9 +27,9 @@ def claimed(payload=None, *, attempt=1, seconds_left=30.0):
 def executors():
     made = []
 
-    def make(driver, sink=None, tools=None):
+    def make(driver, sink=None, tools=None, loop=None):
         executor = LLMExecutor(
-            driver, sink=sink or FakeSink(), toolbox=FakeToolBox(tools or {}), settings=LLMSettings()
+            driver, sink=sink or FakeSink(), toolbox=FakeToolBox(tools or {}), settings=LLMSettings(), loop=loop
         )
         made.append(executor)
         return executor
@@ -133,6 +134,24 @@ def test_cancel_closes_the_generation_at_once(executors):
     wait_until(lambda: driver.open == 0)
     assert time.monotonic() - begun < 0.25
     assert raised
+
+
+def test_a_cancel_that_comes_while_the_generation_begins_is_not_lost(executors):
+    class Slow(LoopThread):
+        """Gives its future only when the generation is under way and has been cancelled, or could not be yet."""
+
+        def submit(self, coroutine):
+            future = super().submit(coroutine)
+            wait_until(lambda: driver.open == 1)
+            canceller = threading.Thread(target=executor.cancel, args=(call.id,))
+            canceller.start()
+            canceller.join(0.2)
+            return future
+
+    driver, call = FakeDriver("a b c", token_seconds=60), claimed(seconds_left=3)
+    executor = executors(driver, loop=Slow())
+    with pytest.raises(Ignored):
+        executor.perform(call)
 
 
 def test_a_call_past_its_deadline_is_stopped(executors):
