@@ -1,6 +1,5 @@
 """Waiting for an agent: its models' words as they come, then its result; and `aios result`, `aios logs`."""
 
-import math
 import sys
 import time
 from collections.abc import Iterator
@@ -89,14 +88,17 @@ def _wait(client: "Client", agent: str, *, timeout: float | None, spin: bool) ->
     from rich.console import Console
 
     from aios.cli.speech import state_line
+    from aios.sdk.waiting import Waiting
 
-    end = math.inf if timeout is None else time.monotonic() + timeout
+    waiting = Waiting(timeout, client)
     with Console(stderr=True).status(f"agent {agent}") as spinner:
         while True:
-            found = client.result(agent, timeout=max(0.0, min(1.0, end - time.monotonic())))
-            if found.ended or time.monotonic() >= end:
-                return found
-            spinner.update(state_line(client, agent))
+            with waiting.patient():
+                found = client.result(agent, timeout=0)
+                if found.ended or waiting.over:
+                    return found
+                spinner.update(state_line(client, agent))
+            time.sleep(waiting.pause())
 
 
 @contextmanager

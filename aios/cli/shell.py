@@ -9,12 +9,12 @@ import typer
 from aios.cli import boundary, screen
 from aios.cli.options import AsJson, DataDir, connect
 from aios.errors import FinalError, NotFound
+from aios.sdk.waiting import Waiting
 
 if TYPE_CHECKING:
     from aios.kernel.values import Json, JsonObject
     from aios.sdk.client import Client
 
-_POLL_SECONDS: Final = 0.1
 _MOST_SESSIONS: Final = 1000
 _LEAVE: Final = frozenset({"exit", "quit", "bye"})
 
@@ -86,16 +86,17 @@ class Talk:
 
     def _question(self) -> "JsonObject":
         """The agent's open question, when it has one."""
-        end = time.monotonic() + self._seconds
-        while time.monotonic() < end:
-            found = self._client.questions(self.agent)
-            if found:
-                return found[0]
-            result = self._client.result(self.agent, timeout=0)
-            if result.ended:
-                result.unwrap()
-                raise FinalError(f"the session's agent {self.agent} has ended")
-            time.sleep(_POLL_SECONDS)
+        waiting = Waiting(self._seconds, self._client)
+        while not waiting.over:
+            with waiting.patient():
+                found = self._client.questions(self.agent)
+                if found:
+                    return found[0]
+                result = self._client.result(self.agent, timeout=0)
+                if result.ended:
+                    result.unwrap()
+                    raise FinalError(f"the session's agent {self.agent} has ended")
+            time.sleep(waiting.pause())
         raise FinalError(
             f"agent {self.agent} has said nothing for {self._seconds:.0f} s; does a worker run? see `aios ps`"
         )

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from aios.cli import screen
+from aios.errors import DatabaseUnavailable
 from aios.sdk.stream import Begun, Ended, Said, Silence, TakenBack
 
 if TYPE_CHECKING:
@@ -91,7 +92,10 @@ def watch(client: "Client", agent: str, *, until: float | None) -> None:
 
 def state_line(client: "Client", agent: str) -> str:
     """Where an agent is, on one line."""
-    row = client.get(agent)
-    open_ = [call for call in client.journal(agent) if call["state"] not in _FINAL]
+    try:
+        row = client.get(agent)
+        open_ = [call for call in client.journal(agent) if call["state"] not in _FINAL]
+    except DatabaseUnavailable as error:
+        return f"agent {agent}: {error}"
     calls = ", ".join(f"{call['pool']}.{call['op']} {call['state']}" for call in open_[:_SHOWN_SYSCALLS])
     return f"agent {agent} {row['state']}" + (f": {calls}" if calls else "")

@@ -57,6 +57,7 @@ class Database:
         self._pool_size = pool_size
         self._lock = threading.Lock()
         self._engine: Engine | None = None
+        self._reached = False
         self._life = _Life()
         self._room: SimpleQueue[int] = SimpleQueue()  # a tenth of a semaphore's time
         for place in range(pool_size):
@@ -84,10 +85,15 @@ class Database:
                     json_deserializer=parsed,
                 )
                 self._life = _Life()
-                event.listen(self._engine, "connect", _note_birth)
+                event.listen(self._engine, "connect", self._note_birth)
                 event.listen(self._engine, "checkin", self._life.take_back)
                 event.listen(self._engine, "checkout", _refuse_dead)
             return self._engine
+
+    @property
+    def reached(self) -> bool:
+        """Whether it has ever answered this process."""
+        return self._reached
 
     @property
     def where(self) -> str:
@@ -149,6 +155,10 @@ class Database:
             if getattr(error, "connection_invalidated", False) or sqlstate in _RETRIABLE_SQLSTATES:
                 raise DatabaseUnavailable(self.where, _reason(error)) from error
             raise
+
+    def _note_birth(self, _connection: psycopg.Connection[object], record: ConnectionPoolEntry) -> None:
+        self._reached = True
+        record.info["born"] = time.monotonic()
 
     def _refuse_other_schema(self, error: Exception, sqlstate: str | None) -> None:
         """A table or column that is missing tells of another version's migrations."""
@@ -222,10 +232,6 @@ class _Life:
 def born(tx: Transaction) -> float:
     """When a connection was opened, by this process' monotonic clock: while it lives its server has not died since."""
     return float(tx.info["born"])
-
-
-def _note_birth(_connection: psycopg.Connection[object], record: ConnectionPoolEntry) -> None:
-    record.info["born"] = time.monotonic()
 
 
 def _refuse_dead(connection: psycopg.Connection[object], record: ConnectionPoolEntry, _proxy: object) -> None:

@@ -14,6 +14,7 @@ from mcp.server.stdio import stdio_server
 from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
 
 from aios.errors import AiosError, BadToolArguments, InvalidArgument
+from aios.sdk.waiting import Waiting
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from aios.mcp.orders import Orders
     from aios.sdk.client import Client
 
-_POLL_SECONDS: Final = 1.0
 _SHOWN: Final = 200
 
 
@@ -73,12 +73,14 @@ class Bridge:
         """The result of an agent that does the order; it is cancelled when nobody waits any more."""
         agent = await to_thread.run_sync(lambda: self._client.submit("oneshot", order, groups=[self._group]))
         try:
+            waiting = Waiting(None, self._client)
             with anyio.fail_after(self._seconds):
                 while True:
-                    # Short waits: a thread that waits cannot be told that its caller has gone.
-                    result = await to_thread.run_sync(lambda: self._client.result(agent, timeout=_POLL_SECONDS))
-                    if result.state.ended:
-                        return result.unwrap()
+                    with waiting.patient():
+                        result = await to_thread.run_sync(lambda: self._client.result(agent, timeout=0))
+                        if result.ended:
+                            return result.unwrap()
+                    await anyio.sleep(waiting.pause())
         except TimeoutError:
             await self._cancel(agent)
             raise InvalidArgument("call", order["do"], f"it had no result after {self._seconds} s") from None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
 
 from aios.kernel.words import DEFAULT_PRIORITY
-from aios.sdk.client import Client, Result, seconds_of
+from aios.sdk.client import Client, Result
 from aios.sdk.stream import text_of
+from aios.sdk.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -30,7 +30,6 @@ T = TypeVar("T")
 _Client = TypeVar("_Client")
 
 _THREADS: Final = 16
-_STEP_SECONDS: Final = 1.0  # a cancelled coroutine leaves its thread behind for this long at most
 
 
 def _with_twins(kind: type[_Client]) -> type[_Client]:
@@ -100,13 +99,13 @@ class AsyncClient:
 
     async def result(self, agent: str, *, timeout: float | timedelta | None = None) -> Result:  # noqa: ASYNC109
         """Wait until an agent has ended; after `timeout` (0: at once) give where it is."""
-        seconds = seconds_of(timeout)
-        end = None if seconds is None else time.monotonic() + seconds
+        waiting = Waiting(timeout, self._client)
         while True:
-            left = _STEP_SECONDS if end is None else end - time.monotonic()
-            found = await self._call(self._client.result, agent, timeout=max(0.0, min(left, _STEP_SECONDS)))
-            if found.ended or (end is not None and left <= _STEP_SECONDS):
-                return found
+            with waiting.patient():
+                found = await self._call(self._client.result, agent, timeout=0)
+                if found.ended or waiting.over:
+                    return found
+            await asyncio.sleep(waiting.pause())
 
     async def run(
         self,

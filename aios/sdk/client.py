@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from aios.sdk.gauges import Looks
 from aios.sdk.schedules import Schedules
 from aios.sdk.scheduling import Scheduling
 from aios.sdk.steering import Steering
+from aios.sdk.waiting import Waiting
 from aios.worker.system import Pruned, prune
 
 if TYPE_CHECKING:
@@ -39,19 +39,6 @@ if TYPE_CHECKING:
 
 _PART = re.compile(r"[0-9a-fA-F-]{6,35}")
 _MOST_AGENTS = 100_000  # in one list
-_POLL_SECONDS = (0.02, 0.5)  # first and longest pause between two looks at a result
-
-
-def seconds_of(timeout: float | timedelta | None) -> float | None:
-    """A timeout in seconds; None: without end.
-
-    Raises:
-        InvalidArgument: it is not a number.
-    """
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if seconds is not None and math.isnan(seconds):
-        raise InvalidArgument("timeout", timeout, "give seconds, or None to wait without end")
-    return seconds
 
 
 @dataclass(frozen=True)
@@ -95,6 +82,11 @@ class Client(Schedules, Steering, Scheduling, Cores, AccessControl, Forks, Looks
         """
         self.settings = settings or settings_module.load(**values)
         self._parts = Parts(self.settings)
+
+    @property
+    def reached(self) -> bool:
+        """Whether the database has ever answered this client."""
+        return self._parts.database.reached
 
     def submit(
         self,
@@ -148,20 +140,20 @@ class Client(Schedules, Steering, Scheduling, Cores, AccessControl, Forks, Looks
     def result(self, agent: str, *, timeout: float | timedelta | None = None) -> Result:
         """Wait until an agent has ended; after `timeout` (0: at once) give where it is.
 
+        An outage of Postgres is waited out, too; a log line says so.
+
         Raises:
             InvalidArgument: the timeout is no time.
             NotFound: there is no such agent.
+            DatabaseUnavailable: Postgres did not answer the last look, or has never answered this client.
         """
-        limit = seconds_of(timeout)
-        end = None if limit is None else time.monotonic() + limit
-        pause, longest = _POLL_SECONDS
+        waiting = Waiting(timeout, self)
         while True:
-            found = self._result(parse_id(agent))
-            left = None if end is None else end - time.monotonic()
-            if found.ended or (left is not None and left <= 0):
-                return found
-            time.sleep(pause if left is None else min(pause, left))
-            pause = min(longest, pause * 1.5)
+            with waiting.patient():
+                found = self._result(parse_id(agent))
+                if found.ended or waiting.over:
+                    return found
+            time.sleep(waiting.pause())
 
     def run(self, program: str, task: Json, *, timeout: float | None = None, priority: int = DEFAULT_PRIORITY) -> Json:
         """Submit, wait, and give the value.

@@ -17,6 +17,7 @@ from aios.errors import BrokerUnavailable, NotFound
 from aios.kernel.words import AgentState, SyscallState
 from aios.llm.follow import End, Follower, Piece, Rewind
 from aios.llm.streams import END_INDEX, Position
+from aios.sdk.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,14 +104,18 @@ def watch(parts: Parts, agent: UUID, *, wait: bool = True) -> Iterator[Event]:
 
     Raises:
         NotFound: there is no such agent.
+        DatabaseUnavailable: Postgres has never answered this client, or does not and `wait` is False.
     """
     seen: set[UUID] = set()
+    waiting = Waiting(None if wait else 0, parts.database)
     with closing(Follower(parts.settings.streams)) as follower:
         while True:
-            state = _state(parts, agent)  # before the look at its syscalls, so that none comes after the last look
-            for row in _new(parts, agent, seen):
-                yield from _Syscall(parts, row, wait=wait).events(follower)
-            if state.ended or not wait:
+            ended, rows = False, []
+            with waiting.patient():  # its state first, so that no syscall comes after the last look
+                ended, rows = _state(parts, agent).ended, _new(parts, agent, seen)
+            for row in rows:
+                yield from _Syscall(parts, row, waiting).events(follower)
+            if ended or waiting.over:
                 return
             yield Silence()
             time.sleep(_PAUSE_SECONDS)
@@ -119,10 +124,10 @@ def watch(parts: Parts, agent: UUID, *, wait: bool = True) -> Iterator[Event]:
 class _Syscall:
     """One syscall's text, and how much of it was shown."""
 
-    def __init__(self, parts: Parts, row: JsonObject, *, wait: bool) -> None:
+    def __init__(self, parts: Parts, row: JsonObject, waiting: Waiting) -> None:
         self._parts = parts
         self._row = row
-        self._wait = wait
+        self._waiting = waiting
         self._shown = ""
         self._at = Position(0, 0)
         self._whole = 0  # the attempt whose text was shown to its end
@@ -131,16 +136,16 @@ class _Syscall:
         """Its text as it comes, then its end."""
         yield Begun(self._row["seq"], self._row["op"])
         while True:
-            now = self._look()  # before the stream: what a final syscall streamed is all there
-            final = now["state"] in _FINAL
-            yield from self._streamed(
-                follower, pause=_SILENCE_SECONDS if self._wait and not final else _NO_PAUSE_SECONDS
-            )
+            now: JsonObject = {}
+            with self._waiting.patient():  # before the stream: what a final syscall streamed is all there
+                now = self._look()
+            final = now.get("state") in _FINAL
+            last = final or self._waiting.over
+            yield from self._streamed(follower, pause=_NO_PAUSE_SECONDS if last else _SILENCE_SECONDS)
             if final:
                 yield from self._journalled(now)
                 yield Ended(now["state"])
-                return
-            if not self._wait:
+            if last:
                 return
             yield Silence()
 

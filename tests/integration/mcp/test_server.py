@@ -13,6 +13,7 @@ from mcp import StdioServerParameters
 
 from aios.bootstrap.executors import Executors
 from aios.bootstrap.parts import Parts
+from aios.errors import DatabaseUnavailable
 from aios.kernel.words import AgentState
 from aios.mcp.orders import Orders
 from aios.mcp.server import Bridge
@@ -132,3 +133,19 @@ def test_the_command_serves_a_client_by_stdio(database_url, redis_url):
     names = anyio.run(main)
     assert "calculator" in names
     assert "clock" not in names
+
+
+def test_a_call_outlasts_a_database_that_goes_away(world, monkeypatch):
+    looks, result = [], world.client.result
+
+    def broken(agent, timeout):
+        looks.append(agent)
+        if len(looks) == 1:
+            raise DatabaseUnavailable("here", "the connection broke")
+        return result(agent, timeout=timeout)
+
+    async def talk(client):
+        return await client.call_tool("calculator", {"expression": "6 * 7"})
+
+    monkeypatch.setattr(world.client, "result", broken)
+    assert asked(world, talk).content[0].text == "42"
