@@ -155,6 +155,7 @@ class Settled(NamedTuple):
         agent_woken: its request is answered, so its agent may go on.
         rest: the links behind it in the plan; the first of them is queued now.
         again: it was given back, and may run again at once.
+        age_seconds: how long it has been ready, then.
         taken: the agent, if it was claimed at once.
         before: it was settled already, by the same claim; nothing was written now.
     """
@@ -164,6 +165,7 @@ class Settled(NamedTuple):
     again: bool = False
     taken: Taken | None = None
     before: bool = False
+    age_seconds: float = 0.0
 
 
 def settle(

@@ -64,11 +64,12 @@ _SETTLED_BY_ME = text("SELECT 1 FROM syscalls WHERE id = :id AND claim_token = :
 _GIVE_BACK = text(
     """
     UPDATE syscalls
-    SET state = 'queued', claim_token = NULL, incarnation = NULL, queued_at = clock_timestamp(),
+    SET state = 'queued', claim_token = NULL, incarnation = NULL,
+        queued_at = CASE WHEN :delay > 0 THEN clock_timestamp() ELSE queued_at END, -- its place in the line stays
         not_before = CASE WHEN :delay > 0 THEN clock_timestamp() + make_interval(secs => :delay) END,
         errors = errors + :errors, error = :error
     WHERE id = :id AND claim_token = :token AND state = 'running'
-    RETURNING 1
+    RETURNING extract(epoch FROM clock_timestamp() - queued_at)::float
     """
 ).bindparams(bindparam("error", type_=JSONB(none_as_null=True)))
 
@@ -196,8 +197,8 @@ def was_settled(tx: Transaction, call: Claimed) -> bool:
 
 def give_back(
     tx: Transaction, call: Claimed, *, delay_seconds: float = 0, errors: int = 0, error: AiosError | None = None
-) -> bool:
-    """Make a running syscall ready again; False when the claim is no longer ours."""
+) -> float | None:
+    """Make a running syscall ready again; gives how many seconds it has been that, or None: the claim is no longer ours."""
     values = {
         "id": call.id,
         "token": call.token,
@@ -205,7 +206,8 @@ def give_back(
         "errors": errors,
         "error": error.to_json() if error else None,
     }
-    return tx.execute(_GIVE_BACK, values).first() is not None
+    row = tx.execute(_GIVE_BACK, values).first()
+    return None if row is None else float(row[0])
 
 
 def state_of(tx: Transaction, syscall: UUID) -> str | None:

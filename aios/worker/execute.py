@@ -135,6 +135,8 @@ class Execution:
             else:  # what is cached is right before anybody can go on
                 after()
             done = partial(_done, call, outcome, time.monotonic() - begun) if granted else None
+            if settled is None and self._has_another_claim(call):  # whose the grant is
+                done = None
             ring = self._following(call, settled, done, chained=chained)
         if ring.done or ring.add:
             self.dispatch.ring(done=ring.done, add=ring.add)
@@ -243,6 +245,13 @@ class Execution:
             return self._why_not_mine(call)
         return settled
 
+    def _has_another_claim(self, call: Claimed) -> bool:
+        def runs() -> bool:
+            with self.database.statement() as tx:
+                return syscalls.state_of(tx, call.id) == SyscallState.RUNNING
+
+        return patiently(runs, what=str(call.id))
+
     def _why_not_mine(self, call: Claimed) -> Settled | None:
         with self.database.statement() as tx:
             if syscalls.was_settled(tx, call):  # by this very claim: its COMMIT went through, only the reply was lost
@@ -276,7 +285,9 @@ class Execution:
             given = syscalls.give_back(
                 tx, call, delay_seconds=verdict.delay_seconds, errors=int(verdict.counts), error=outcome
             )
-            return Settled(agent_woken=False, again=not verdict.delay_seconds) if given else None
+            if given is None:
+                return None
+            return Settled(agent_woken=False, again=not verdict.delay_seconds, age_seconds=given)
         unknown = isinstance(verdict.error, OutcomeUnknown)
         settled = syscalls.fail(
             tx,
@@ -300,7 +311,7 @@ class Execution:
         bells: list[Bell] = []
         if settled is not None and settled.again:
             link = Link(call.pool, call.op, call.id, call.limit_key, call.tokens)
-            bells = [chain_bell([link], priority=call.priority, payer=call.payer)]
+            bells = [chain_bell([link], priority=call.priority, payer=call.payer, age_seconds=settled.age_seconds)]
         elif settled is not None and settled.rest and not chained:
             bells = [chain_bell(settled.rest, priority=call.priority, payer=call.payer)]
         return Ring([done()] if done else [], bells)

@@ -101,6 +101,9 @@ class Order:
             while last is not None:
                 bells, last = read(last)
                 self.ready.put(bells)
+        with self.database.transaction() as tx:
+            running = recovery.running(tx)  # once more: what was claimed since is in neither of them, or stands in line
+        self.ready.put(bells_of(running), running_seconds=self.settings.worker.lease_seconds)
         self.ready.open()
 
     def queued(self, after: UUID, *, older_seconds: float) -> tuple[list[Bell], UUID | None]:

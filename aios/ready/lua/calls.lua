@@ -90,7 +90,8 @@ local function forget(done)
     if not waited then drop_grant(id, entry) end
     local served = waited and 0 or done[3]
     charge(root_of(entry.key), entry, served)
-    if served > 0 and entry.kind ~= '' then learn(entry.kind, served, done[4]) end
+    local whole = done[4] > 0 or entry.tokens == 0 -- what failed or was cut short used none, and tells nothing of its like
+    if served > 0 and whole and entry.kind ~= '' then learn(entry.kind, served, done[4]) end
     if rated and not waited then
         for _, key in ipairs(lineage(entry.key)) do correct(key, id .. ' ' .. entry.granted, done[4]) end
     end

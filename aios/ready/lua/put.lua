@@ -8,6 +8,10 @@ for _, spent in ipairs(order.spent) do
 end
 for _, add in ipairs(order.add) do
     local entry = enter(add)
+    if not entry and order.running then -- read as queued before it was claimed
+        local known = recall(add[1])
+        entry = known and call('ZSCORE', P .. 'line:' .. known.key, add[1]) and known or nil
+    end
     if entry and order.running then hold(add[1], entry, now_ms + order.lease_ms) end
     if entry then relist(entry.key) end
 end
