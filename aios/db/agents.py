@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from aios.db.contexts import ANSWER
 from aios.db.hot import Hot
-from aios.errors import AgentEnded, NotFound, QueueFull
+from aios.errors import AgentEnded, NotFound, OutcomeUnknown, QueueFull
 from aios.kernel.policy import Payer
 
 if TYPE_CHECKING:
@@ -193,10 +193,28 @@ _STANDING = text("SELECT id AS agent_id, priority, root_id, tenant, owner, progr
 _RETRY = text(
     f"""
     UPDATE agents SET state = CASE WHEN {HELD} THEN 'paused' ELSE 'queued' END,
+        epoch = epoch + 1,  -- no run that a worker has kept fits any more
         runnable = true, error = NULL, finished_at = NULL, deadline_at = NULL, crashes = 0
     WHERE id = :id AND state = 'failed' RETURNING priority
     """  # noqa: S608  # a fragment of ours; values are bound
 )
+
+# What was open when the agent failed was dropped (`drop_open`), so nobody will answer it: the program asks for it once more.
+# A call that may be done once only, and was under way, may have been done: its outcome is not known.
+_ASK_AGAIN = text(
+    """
+    WITH lost AS (
+        UPDATE syscalls s SET state = 'unknown', error = :unknown
+        FROM requests r
+        WHERE r.agent_id = :id AND r.pending > 0 AND s.request_id = r.id
+          AND s.state = 'cancelled' AND s.effect = 'once' AND s.claim_token IS NOT NULL
+        RETURNING s.request_id
+    ), told AS (
+        UPDATE requests SET pending = 0 FROM lost WHERE requests.id = lost.request_id
+    )
+    DELETE FROM requests WHERE agent_id = :id AND pending > 0 AND id NOT IN (SELECT request_id FROM lost)
+    """
+).bindparams(bindparam("unknown", type_=JSONB))
 
 _WANTED = text(
     """
@@ -313,7 +331,7 @@ def cancel(tx: Transaction, agent: UUID) -> tuple[list[UUID], list[tuple[UUID, s
 
 
 def retry(tx: Transaction, agent: UUID) -> int:
-    """Make a failed agent runnable again, its journal as it is; gives its priority.
+    """Make a failed agent runnable again, with all that was answered in its journal; gives its priority.
 
     Raises:
         NotFound: there is no such agent.
@@ -321,6 +339,7 @@ def retry(tx: Transaction, agent: UUID) -> int:
     """
     found = tx.execute(_RETRY, {"id": agent}).scalar()
     if found is not None:
+        tx.execute(_ASK_AGAIN, {"id": agent, "unknown": OutcomeUnknown("a call that was under way").to_json()})
         return int(found)
     state = tx.execute(text("SELECT state FROM agents WHERE id = :id"), {"id": agent}).scalar()
     if state is None:

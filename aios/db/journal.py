@@ -56,19 +56,19 @@ _COUNTS = (
 _LEAVE = f"""
     UPDATE agents SET {_COUNTS}, runnable = wakes <> :wakes,
         state = CASE WHEN state <> 'running' THEN state WHEN wakes <> :wakes THEN 'queued' ELSE 'waiting' END
-    WHERE {_MINE} RETURNING id, state, runnable AND state <> 'paused' AS again, {_FLUSHED}
+    WHERE {_MINE} RETURNING id, state, priority, runnable AND state <> 'paused' AS again, {_FLUSHED}
 """  # noqa: S608  # fragments of ours; values are bound
 
 _BEGIN_AGAIN = f"""
     UPDATE agents SET {_COUNTS}, runnable = true, generation = generation + 1, task = :task,
         state = CASE WHEN state = 'running' THEN 'queued' ELSE state END
-    WHERE {_MINE} RETURNING id, state, true AS again
+    WHERE {_MINE} RETURNING id, state, priority, true AS again
 """  # noqa: S608  # fragments of ours; values are bound
 
 _END = f"""
     UPDATE agents SET {_COUNTS}, runnable = false, state = :state, result = :result, error = :error,
         finished_at = clock_timestamp()
-    WHERE {_MINE} RETURNING id, state, false AS again,
+    WHERE {_MINE} RETURNING id, state, priority, false AS again,
         EXISTS (SELECT FROM syscalls s WHERE s.waits_for = agents.id AND s.state = 'waiting') AS awaited
 """  # noqa: S608  # fragments of ours; values are bound
 
@@ -83,7 +83,7 @@ _ASKED = f"""
                               seconds, limit_key, tokens, waits_for, not_before, created_at, queued_at,
                               claim_token, incarnation, attempt, started_at, deadline_at)
         SELECT s.id, closed.id, s.request_id, s.position, s.pool, s.op, s.effect, s.payload, decode(s.prompt, 'hex'),
-               CASE WHEN own.token IS NULL THEN s.state ELSE 'running' END, s.priority, s.seconds, s.limit_key, s.tokens,
+               CASE WHEN own.token IS NULL THEN s.state ELSE 'running' END, closed.priority, s.seconds, s.limit_key, s.tokens,
                s.waits_for, clock_timestamp() + make_interval(secs => s.delay),
                clock_timestamp(), CASE WHEN s.state = 'queued' THEN clock_timestamp() END,
                own.token, CASE WHEN own.token IS NOT NULL THEN CAST(:incarnation AS uuid) END, (own.token IS NOT NULL)::int,
@@ -91,7 +91,7 @@ _ASKED = f"""
                CASE WHEN own.token IS NOT NULL THEN clock_timestamp() + make_interval(secs => s.seconds) END
         FROM closed, json_to_recordset(:syscalls) AS s
             (id uuid, request_id uuid, position smallint, pool text, op text, effect text, payload jsonb, prompt text,
-             state text, priority smallint, seconds real, limit_key text, tokens integer, waits_for uuid, delay float,
+             state text, seconds real, limit_key text, tokens integer, waits_for uuid, delay float,
              token uuid),
             -- claimed by who drives, as a later claim would be: not while its agent is paused
             LATERAL (SELECT CASE WHEN closed.state <> 'paused' THEN s.token END AS token) AS own
@@ -103,7 +103,8 @@ _CHILDREN = """
         INSERT INTO agents (id, root_id, parent_id, program, task, state, priority, tenant, budgets, owner, groups)
         SELECT c.id, c.root_id, closed.id, c.program, c.task,
                CASE WHEN closed.state = 'paused' THEN 'paused' ELSE 'queued' END,
-               c.priority, c.tenant, c.budgets, c.owner, c.groups
+               CASE WHEN c.priority = :inherited THEN closed.priority ELSE c.priority END,
+               c.tenant, c.budgets, c.owner, c.groups
         FROM closed, json_to_recordset(:spawned) AS c
             (id uuid, root_id uuid, program text, task jsonb, priority smallint, tenant text, budgets jsonb, owner text,
              groups text[])
@@ -251,14 +252,14 @@ def record(
     values |= more
     chains: list[list[Link]] = []
     if issued:
-        requests, syscalls, chains = _rows(driven, issued)
+        requests, syscalls, chains = _rows(issued)
         if claim is not None:
             syscalls[0] |= {"id": str(claim.id), "token": str(claim.token)}
             chains = []
         deltas = _deltas(tx, issued, entries)
         values |= {"generation": driven.generation, "requests": requests, "syscalls": syscalls, "deltas": deltas}
     if progress.children:
-        values["spawned"] = list(progress.children)
+        values |= {"spawned": list(progress.children), "inherited": driven.priority}
     questions = _questions(issued, values.get("syscalls", []))
     guarded = bool(questions or progress.notes)
     if guarded:
@@ -298,7 +299,7 @@ def _settled(settled: JsonObject, *, label: str, digest: bytes) -> Entry:
     return Entry(digest, label, results=results)
 
 
-def _rows(driven: Driven, issued: Sequence[Issued]) -> tuple[list[JsonObject], list[JsonObject], list[list[Link]]]:
+def _rows(issued: Sequence[Issued]) -> tuple[list[JsonObject], list[JsonObject], list[list[Link]]]:
     requests: list[JsonObject] = []
     syscalls: list[JsonObject] = []
     chains: list[list[Link]] = []
@@ -308,7 +309,7 @@ def _rows(driven: Driven, issued: Sequence[Issued]) -> tuple[list[JsonObject], l
         calls = [new_id() for _ in item.plan]
         prompt = item.prefixes[-1].hex() if item.prefixes else None
         for position, (call, made) in enumerate(zip(item.plan, calls, strict=True)):
-            place = {"id": str(made), "request_id": str(request), "position": position, "priority": driven.priority}
+            place = {"id": str(made), "request_id": str(request), "position": position}
             syscalls.append(place | _syscall_row(call, prompt=prompt))
         if item.plan and item.plan[0].state is SyscallState.QUEUED:
             chains.append(

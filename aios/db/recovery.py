@@ -196,6 +196,15 @@ def lock(tx: Transaction) -> bool:
     return bool(tx.execute(_LOCK).scalar())
 
 
+def hold(tx: Transaction) -> None:
+    """Keep the lock: Postgres ends a transaction in which nothing is done for some seconds, and the lock with it.
+
+    Raises (once it leaves the transaction):
+        DatabaseUnavailable: that has happened, and another process may do the tick by now.
+    """
+    tx.exec_driver_sql("SELECT 1")
+
+
 def tick(tx: Transaction, *, lease_seconds: float) -> bool:
     """Record that a tick begins; True when leases may expire: ticks and Postgres have been there for one lease.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import reprlib
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 if TYPE_CHECKING:
@@ -29,8 +31,31 @@ class AiosError(Exception):
         AiosError.kinds[cls.__name__] = cls
 
     def to_json(self) -> ErrorJson:
-        """The error as a JSON value; `from_json` gives it back."""
-        return {"type": type(self).__name__, "args": list(self.args), "message": str(self)}
+        """The error as a JSON value that Postgres can store, whatever it holds; `from_json` gives it back."""
+        args = [_clean(_plain(value)) for value in self.args]
+        return {"type": type(self).__name__, "args": args, "message": clean(str(self))}
+
+
+def clean(text: str) -> str:
+    """Text from outside (an engine, a page, a program) with what Postgres cannot store replaced by U+FFFD or `?`."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _plain(value: object) -> object:
+    """A value as JSON, or what Python shows of it: an error that cannot be written would end nothing."""
+    try:
+        plain: object = json.loads(json.dumps(value, default=reprlib.repr, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):  # a key that is none, NaN, a value within itself
+        return reprlib.repr(value)
+    return plain
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(key): _clean(inner) for key, inner in value.items()}
+    return [_clean(inner) for inner in value] if isinstance(value, list) else value
 
 
 def from_json(value: ErrorJson) -> AiosError:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _CHARS_PER_TOKEN: Final = 3
 _ANSWER_TOKENS: Final = 256
+_MOST_TOKENS: Final = 2**31 - 1  # what the journal's column holds
 
 
 @dataclass(frozen=True)
@@ -191,9 +192,8 @@ def _tokens(request: Request[object]) -> int:
     texts = [str(message.get("content", "")) for message in request.messages or ()] + [
         str(request.args.get("prompt", ""))
     ]
-    return sum(map(len, texts)) // _CHARS_PER_TOKEN + int(
-        request.args.get("sampling", {}).get("max_tokens") or _ANSWER_TOKENS
-    )
+    answer = int(request.args.get("sampling", {}).get("max_tokens") or _ANSWER_TOKENS)
+    return min(_MOST_TOKENS, sum(map(len, texts)) // _CHARS_PER_TOKEN + answer)
 
 
 def _model_key(args: JsonObject) -> str | None:

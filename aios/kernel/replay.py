@@ -125,6 +125,7 @@ class Run:
         self._journal: Mapping[str, Entry] = {}
         self._issued: list[Issued] = []
         self._visited: set[str] = set()
+        self._gathers: dict[str, str] | None = None
         self._chains = Chains()
         self.outcome: Outcome | None = None
 
@@ -162,6 +163,8 @@ class Run:
             if known.digest != whole:
                 raise NondeterminismError(seq, known.label, request.label)
             return None if known.open else known
+        if (gather := self._gather(seq)) is not None:
+            raise NondeterminismError(seq, gather, request.label)
         issued = self._new(seq, request, whole)
         self._issued.append(issued)
         return issued.entry
@@ -191,9 +194,30 @@ class Run:
         return None if known is None or known.open else known
 
     def recorded(self, seq: str) -> str | None:
-        """The label that the journal holds at `seq`."""
+        """The label of what the journal holds at `seq`."""
         known = self._journal.get(seq)
-        return None if known is None else known.label
+        return self._gather(seq) if known is None else known.label
+
+    def begin_gather(self, seq: str) -> None:
+        """A gather is what the program asks for at `seq`.
+
+        Raises:
+            NondeterminismError: the journal holds a request there.
+        """
+        known = self._journal.get(seq)
+        if known is not None:
+            raise NondeterminismError(seq, known.label, "agent.gather")
+
+    def _gather(self, seq: str) -> str | None:
+        """What the journal that this run began with holds of a gather at `seq`: of the gather itself there is no entry."""
+        if self._gathers is None:
+            self._gathers = {}
+            for inside, entry in self._journal.items():
+                outer = _outer(inside)
+                while outer and outer not in self._gathers:
+                    self._gathers[outer] = f"agent.gather of {entry.label}"
+                    outer = _outer(outer)
+        return self._gathers.get(seq)
 
     def _end(self, settled: _Settled) -> Outcome:
         if isinstance(settled.error, ContinueAsNew):
@@ -216,6 +240,11 @@ class _Settled(NamedTuple):
 
     def __str__(self) -> str:
         return f"raised {type(self.error).__name__}" if self.error else f"returned {short(self.value, 40)}"
+
+
+def _outer(seq: str) -> str:
+    """The number of the gather in whose branch `seq` is: of 2.1.3, 2; of what is in none, an empty text."""
+    return seq.rpartition(".")[0].rpartition(".")[0]
 
 
 class _Frame:
@@ -266,6 +295,7 @@ class _Frame:
             self._ask(run, f"{self._prefix}{self._count}", asked)
         elif isinstance(asked, Gather):
             self._count += 1
+            run.begin_gather(f"{self._prefix}{self._count}")
             self._waits = _Group(asked, prefix=f"{self._prefix}{self._count}.", context=self._context)
         else:
             self._inbox = _Settled(error=ForeignAwaitable(_describe(asked)))

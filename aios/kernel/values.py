@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from aios.errors import NotJson
+from aios.errors.base import clean as clean  # noqa: PLC0414  # shown here too: errors import nothing of ours
 
 Json: TypeAlias = Any
 """A JSON value. What is inside is typed where it is decoded, not where it is carried."""
@@ -77,11 +78,6 @@ def digest(*parts: bytes) -> bytes:
     """SHA-256 of the parts, cut to 20 bytes; each part is preceded by its length, so that no two lists collide."""
     framed = b"".join([piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)])
     return hashlib.sha256(framed).digest()[:_DIGEST_BYTES]
-
-
-def clean(text: str) -> str:
-    """Text from outside (an engine, a page) with what Postgres cannot store replaced by U+FFFD."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def short(value: Json, limit: int = 120) -> str:

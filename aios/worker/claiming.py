@@ -85,7 +85,8 @@ class Claiming:
         if hand is None or own.claim is None:
             yield
             return
-        self.incarnation.expect(own.claim.token)
+        token = own.claim.token
+        self.incarnation.expect(token)
         try:
             yield
             if own.call is not None:
@@ -96,7 +97,7 @@ class Claiming:
             raise
         finally:
             if hand.claimed is None:  # it came to nothing
-                self.incarnation.forget(own.claim.token)
+                self.incarnation.forget(token)
 
     def _decide(self, driven: Driven, plan: Sequence[Call], hand: Hand, own: Own) -> None:
         first = plan[0]

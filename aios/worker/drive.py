@@ -137,7 +137,7 @@ class Drive:
             driven, progress = self._go_on(driven, live)
             own = Own(done, alone=not live.open)
             with self.claiming.of(driven, progress, own):
-                bells = patiently(lambda: self._record(driven, progress, live, own), what=f"agent {agent}")
+                bells = self._recorded(driven, progress, live, own)
         for issued in progress.issued:
             for call in issued.plan:
                 if call.waits_for:
@@ -196,7 +196,10 @@ class Drive:
             context=program.context,
             memory=program.memory,
         )
-        return Run(program.start(agent, deepcopy(driven.task)))  # which it may alter, and be begun again
+        try:
+            return Run(program.start(agent, deepcopy(driven.task)))  # which it may alter, and be begun again
+        except Exception as error:  # noqa: BLE001  # it takes other arguments: that ends it, as if it had raised this inside
+            return Run(_raising(error))
 
     def _go_on(self, driven: Driven, live: Live) -> tuple[Driven, Progress]:
         """Run the program until it asks for something that is not done at once."""
@@ -293,6 +296,20 @@ class Drive:
             agents.fail(tx, driven.id, error=error, epoch=driven.epoch)
         self.dispatch.ring(done=[("agent", str(driven.id))])
         self._wake_parents(driven.id)
+
+    def _recorded(self, driven: Driven, progress: Progress, live: Live, own: Own) -> list[Bell]:
+        """Write what the drive came to; if Postgres refuses that, the agent ends: it would ask for the same for ever."""
+        try:
+            return patiently(lambda: self._record(driven, progress, live, own), what=f"agent {driven.id}")
+        except AiosError:
+            raise
+        except Exception as error:
+            log.exception("agent %s: what its drive came to cannot be written", driven.id)
+            refused = FinalError(f"what it came to cannot be written: {type(error).__name__}: {error}")
+        own.claim = None
+        self.live.drop(live)
+        ended = Progress([], [], Raised(refused))
+        return patiently(lambda: self._record(driven, ended, live, own), what=f"agent {driven.id}")
 
     def _record(self, driven: Driven, progress: Progress, live: Live, own: Own) -> list[Bell]:
         """Write what the drive came to; a program that waits for more is kept, one whose drive was in vain is not."""
@@ -412,6 +429,10 @@ class _Issuer:
         }
         self.children.append(row)
         return str(child)
+
+
+async def _raising(error: Exception) -> Json:
+    raise error
 
 
 def answer_waits(database: Database, dispatch: Dispatch, child: UUID | None = None) -> int:

@@ -46,8 +46,11 @@ class Order:
         self._slots = self.settings.llm.slots
         self._capacity = Capacity(self.settings)
 
-    def keep(self) -> None:
+    def keep(self, hold: Callable[[], None]) -> None:
         """Set limits and rates; fill the sets again when Redis has lost them, or orders by another policy.
+
+        Args:
+            hold: called now and then by what takes long; raises when another process may do the same by now.
 
         Raises:
             BrokerUnavailable: Redis does not answer.
@@ -63,10 +66,10 @@ class Order:
         wanted = rules_of(choice, self.settings)
         if self.ready.epoch() is None:
             log.warning("Redis has no ready sets: rebuilding them from Postgres")
-            self._rebuild(wanted)
+            self._rebuild(wanted, hold)
         elif self.ready.policy() != wanted:
             log.warning("ready sets are ordered by %s from now on", wanted["name"])
-            self._rebuild(wanted)
+            self._rebuild(wanted, hold)
 
     def _limits(self, choice: Choice) -> dict[str, int]:
         """How much may be granted: of a pool a window before its workers, of a key what was chosen, of `llm` the slots."""
@@ -87,7 +90,7 @@ class Order:
             self._slots = slots
         return self._capacity
 
-    def _rebuild(self, wanted: JsonObject) -> None:
+    def _rebuild(self, wanted: JsonObject, hold: Callable[[], None]) -> None:
         """Grant nothing, fill the sets from Postgres, what runs first, and then allow grants again."""
         self.ready.clear(wanted)
         with self.database.transaction() as tx:
@@ -100,10 +103,12 @@ class Order:
             last: UUID | None = START
             while last is not None:
                 bells, last = read(last)
+                hold()
                 self.ready.put(bells)
         with self.database.transaction() as tx:
             running = recovery.running(tx)  # once more: what was claimed since is in neither of them, or stands in line
         self.ready.put(bells_of(running), running_seconds=self.settings.worker.lease_seconds)
+        hold()
         self.ready.open()
 
     def queued(self, after: UUID, *, older_seconds: float) -> tuple[list[Bell], UUID | None]:

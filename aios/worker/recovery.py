@@ -87,7 +87,8 @@ class Recovery:
             bury, wake = partial(self._bury, settled=settled), (self._wake_due, self._wake_waiting)
             for step in (bury, self._end_overdue, *wake, self._look_after_access):
                 _guarded(step)
-            self._ring()
+                recovery.hold(guard)
+            self._ring(partial(recovery.hold, guard))
             recovery.ticked(guard)
         return True
 
@@ -214,9 +215,9 @@ class Recovery:
 
     # --- the unheard ------------------------------------------------------------------------------------------------------
 
-    def _ring(self) -> None:
+    def _ring(self, hold: Callable[[], None]) -> None:
         try:
-            self._order.keep()
+            self._order.keep(hold)
             self._refuse(self.dispatch.ready.refused())
             bells = self._unheard()
             again = self.dispatch.ring(add=bells, keys=[pool.value for pool in Pool]) or 0

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from aios.db import recovery, workers
-from aios.errors import EngineLost, Ignored, Preempted
+from aios.errors import DatabaseUnavailable, EngineLost, Ignored, Preempted
 from aios.kernel.chat import Usage
 from aios.kernel.program import program
 from tests.integration.worker.test_scheduling import Answers, drive, held_back, released
@@ -149,6 +149,27 @@ def test_what_is_claimed_while_the_sets_are_rebuilt_keeps_its_slot(world, held, 
             world.dispatch.ring(keys=["llm"])
         assert held.running == [bell.id]
         assert [one.id for one in rung(world) if one.id != bell.id] == []
+
+
+def test_sets_that_another_process_may_fill_by_now_are_not_opened(world, monkeypatch):
+    """Postgres ends a transaction that idles, such as the one that holds the lock while a rebuild takes long."""
+    world.client.submit("asks", "x")
+    world.ready.clear()
+    real = recovery.runnable
+
+    def runnable(tx, *, after):
+        tx.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 8101"
+        )
+        return real(tx, after=after)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recovery, "runnable", runnable)
+        with pytest.raises(DatabaseUnavailable):
+            world.recovery.tick()
+    assert world.ready.epoch() is None
+    assert world.recovery.tick()
+    assert world.ready.epoch() is not None
 
 
 @pytest.mark.parametrize("policy", ["fifo", "las", "priority"])

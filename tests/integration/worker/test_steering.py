@@ -114,6 +114,22 @@ def test_nice_moves_what_waits_and_what_comes(world):
     assert world.client.get(slow)["priority"] == 5
 
 
+def test_nice_while_a_drive_is_under_way_goes_for_what_it_starts(world, monkeypatch):
+    agent = world.client.submit("parent", "x", priority=5)
+    record = journal.record
+
+    def late(*args, **options):
+        if world.client.get(agent)["priority"]:
+            world.client.nice(agent, 0)
+        return record(*args, **options)
+
+    monkeypatch.setattr(journal, "record", late)
+    drive_once(world)
+    assert {row["program"]: row["priority"] for row in world.client.list()} == {"parent": 0, "child": 0}
+    with world.database.statement() as tx:
+        assert set(tx.exec_driver_sql("SELECT priority FROM syscalls").scalars()) == {0}
+
+
 def test_what_cannot_be_steered_is_said(world):
     agent = world.client.submit("child", "x")
     with pytest.raises(InvalidArgument, match="0 \\(most urgent\\) to 9"):
