@@ -321,12 +321,14 @@ class Batch(NamedTuple):
 
     Attributes:
         end: these are the last ones, as the attempt is over: `done`, `failed` or `again`.
+        last: the index of the last token up to here, those that left earlier included; -1: not told.
     """
 
     syscall: UUID
     attempt: int
     tokens: Sequence[Token]
     end: str = ""
+    last: int = -1
 
 
 class TokenSink(Protocol):

@@ -231,7 +231,7 @@ def _union(choices: Sequence[ToolSpec]) -> JsonObject:
     definitions: JsonObject = {}
     branches: list[Json] = []
     for place, spec in enumerate(choices):
-        parameters = _renamed(spec.parameters, f"{place}_")
+        parameters = _moved(spec.parameters, place)
         definitions.update({f"{place}_{name}": d for name, d in parameters.pop("$defs", {}).items()})
         branches.append(
             {
@@ -244,14 +244,16 @@ def _union(choices: Sequence[ToolSpec]) -> JsonObject:
     return {"anyOf": branches, **({"$defs": definitions} if definitions else {})}
 
 
-def _renamed(schema: Json, prefix: str) -> Json:
-    """A copy of a schema whose references to its own definitions have a prefix."""
+def _moved(schema: Json, place: int) -> Json:
+    """A copy of a schema that stands at `place` of the union: its references to parts of itself follow it there."""
     if isinstance(schema, list):
-        return [_renamed(item, prefix) for item in schema]
+        return [_moved(item, place) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    copy = {key: _renamed(value, prefix) for key, value in schema.items()}
+    copy = {key: _moved(value, place) for key, value in schema.items()}
     reference = copy.get("$ref")
     if isinstance(reference, str) and reference.startswith("#/$defs/"):
-        copy["$ref"] = f"#/$defs/{prefix}{reference.removeprefix('#/$defs/')}"
+        copy["$ref"] = f"#/$defs/{place}_{reference.removeprefix('#/$defs/')}"
+    elif isinstance(reference, str) and (reference == "#" or reference.startswith("#/")):
+        copy["$ref"] = f"#/anyOf/{place}/properties/arguments{reference.removeprefix('#')}"
     return copy

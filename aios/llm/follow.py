@@ -13,7 +13,7 @@ import redis
 from redis.exceptions import RedisError
 
 from aios.errors import BrokerUnavailable
-from aios.llm.streams import Entry, Position, decode, key, place
+from aios.llm.streams import END_INDEX, Entry, Position, decode, key, place
 from aios.settings import REDIS_CONNECTIONS
 
 if TYPE_CHECKING:
@@ -61,12 +61,14 @@ class Thread:
         self._shown: list[tuple[int, str]] = []
         self._attempt = 0
         self._next = 1
+        self._whole = False
 
     def take(self, entry: Entry) -> Iterator[Event]:
         """The events of one entry, in order."""
         if entry.at.attempt != self._attempt:
-            self._attempt, self._next = entry.at.attempt, 1
+            self._attempt, self._next, self._whole = entry.at.attempt, 1, False
         if entry.end:
+            self._whole = entry.last in (-1, self._next - 1)
             yield from self._ended(entry)
             return
         start = entry.at.index - len(entry.tokens) + 1
@@ -75,6 +77,15 @@ class Thread:
             return
         for token in entry.tokens[self._next - start :]:
             yield from self._token(token)
+
+    def reached(self, at: Position) -> bool:
+        """Whether it has been shown, without a gap, what a client has that stands there."""
+        return self._attempt == at.attempt and (self._next > at.index or (at.index == END_INDEX and self._whole))
+
+    def forget(self, attempt: int) -> None:
+        """Begin anew with this attempt."""
+        if attempt != self._attempt:
+            self._shown.clear()
 
     def _token(self, token: tuple[int, str]) -> Iterator[Event]:
         place = self._next - 1
@@ -88,6 +99,9 @@ class Thread:
 
     def _ended(self, entry: Entry) -> Iterator[Event]:
         if entry.end == "again":
+            return
+        if entry.end == "done" and not self._whole:
+            yield End(entry.at, "lost")
             return
         if entry.end == "done" and self._next - 1 < len(self._shown):
             yield self._rewind(self._next - 1)
@@ -108,12 +122,19 @@ def events(entries: Iterable[Entry | None], *, after: Position) -> Iterator[Even
         after: where the client stands.
     """
     thread, ended = Thread(), None
+    known = after == Position(0, 0)  # whether the thread has come to where the client stands
     for entry in entries:
         if entry is None and ended is not None:
             break
         if entry is None:
             continue
+        anew = not known and entry.at.attempt > after.attempt  # what the client has was trimmed or wiped meanwhile
+        if anew:
+            thread.forget(entry.at.attempt)
         found = list(thread.take(entry))
+        if anew and found and isinstance(found[0], Piece):
+            found.insert(0, Rewind(Position(entry.at.attempt, 0), 0, 0))
+        known = known or thread.reached(after) or (anew and isinstance(next(iter(found), None), Rewind))
         ended = _end(found)
         yield from (event for event in found if event is not ended and event.at > after)
         if ended is not None and ended.reason == "done":

@@ -96,6 +96,7 @@ class ChatDraft:
     reason: Reason | None = None
     usage: Usage | None = None
     pieces: int = 0
+    _latest: dict[int, int] = field(default_factory=dict)
 
     def add(self, *, choices: Sequence[Json], usage: Json) -> list[Token]:
         """Take in one chunk; the text that it adds, as tokens without an id."""
@@ -133,5 +134,13 @@ class ChatDraft:
         given = [calls] if isinstance(calls, dict) else calls or []  # TGI 2 sent one object, TGI 3 sends a list
         for place, call in enumerate(given):
             at = call.get("index")
-            self.calls.setdefault(place if at is None else int(at), _Fragments()).add(call)
+            self._fragments(place if at is None else int(at), call).add(call)
             self.pieces += 1
+
+    def _fragments(self, at: int, call: Json) -> _Fragments:
+        """The call that a fragment belongs to; Ollama gives each call of an answer the index 0, with an id of its own."""
+        known = self._latest.get(at, at)
+        begins = call.get("id") and (call.get("function") or {}).get("name")
+        if begins and known in self.calls and self.calls[known].id not in ("", str(call["id"])):
+            known = self._latest[at] = max(self.calls) + 1
+        return self.calls.setdefault(known, _Fragments())

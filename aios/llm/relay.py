@@ -37,6 +37,7 @@ class Feed:
         self._syscall = syscall
         self._attempt = attempt
         self._tokens: list[Token] = []
+        self._last = 0
 
     def add(self, token: Token) -> None:
         """Send a token, together with all that come in the next 25 ms. For the event loop."""
@@ -51,7 +52,8 @@ class Feed:
     def take(self, reason: str = "") -> Batch:
         """What has not left yet."""
         tokens, self._tokens = self._tokens, []
-        return Batch(self._syscall, self._attempt, tokens, reason)
+        self._last = tokens[-1].index if tokens else self._last
+        return Batch(self._syscall, self._attempt, tokens, reason, self._last)
 
 
 class Relay:

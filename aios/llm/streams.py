@@ -53,11 +53,12 @@ class Position:
 
 @dataclass(frozen=True)
 class Entry:
-    """What one entry of a stream says: tokens (id and text), or why an attempt ended."""
+    """What one entry of a stream says: tokens (id and text), or why an attempt ended, and behind which token (-1: not told)."""
 
     at: Position
     tokens: tuple[tuple[int, str], ...] = ()
     end: str = ""
+    last: int = -1
 
 
 def key(syscall: UUID) -> str:
@@ -75,7 +76,7 @@ def decode(id: bytes, fields: Mapping[bytes, bytes]) -> Entry:
     """What `encode` wrote."""
     at = Position.parse(id.decode())
     if b"end" in fields:
-        return Entry(at, end=fields[b"end"].decode())
+        return Entry(at, end=fields[b"end"].decode(), last=int(fields.get(b"last", -1)))
     return Entry(at, tokens=tuple((int(i), str(text)) for i, text in json.loads(fields[b"tokens"])))
 
 
@@ -117,7 +118,7 @@ class TokenStreams:
         if tokens:
             self._add(pipe, name, Position(batch.attempt, tokens[-1].index), encode(tokens))
         if batch.end:
-            self._add(pipe, name, Position(batch.attempt, END_INDEX), {"end": batch.end})
+            self._add(pipe, name, Position(batch.attempt, END_INDEX), {"end": batch.end, "last": str(batch.last)})
         if batch.end == "done":  # what failed may be stale
             pipe.expire(name, self._linger_seconds)
         elif batch.end or (tokens and tokens[0].index == 1):

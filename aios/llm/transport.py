@@ -36,6 +36,7 @@ class _Line:
     def fresh(self) -> bool:
         """Whether it can carry another request: not closed by the engine meanwhile, and not idle for too long."""
         closed = self.reader.at_eof() or self.reader.exception() is not None or self.writer.is_closing()
+        closed = closed or bool(self.reader._buffer)  # type: ignore[attr-defined]  # noqa: SLF001  # nobody asked: a farewell
         return not closed and time.monotonic() - self.idle_since < _IDLE_SECONDS
 
     def drop(self) -> None:

@@ -30,7 +30,7 @@ class FakeSink:
         """Append each to its stream."""
         if self.failure is not None:
             raise self.failure
-        for syscall, attempt, tokens, end in batches:
+        for syscall, attempt, tokens, end, _ in batches:
             if all(known <= attempt for other, known in self.tokens if other == syscall):
                 self.tokens.setdefault((syscall, attempt), []).extend(tokens)
             if end:

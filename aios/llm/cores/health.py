@@ -85,6 +85,8 @@ class Health:
             try:
                 held = list(self._held)
                 await self._aside(partial(self._states.renew, held))
+                for core, lease in set(held) - self._held:  # given back meanwhile, perhaps before it was renewed
+                    await self._aside(partial(self._states.release, core, lease))
                 await self._look()
             except AiosError as error:
                 log.warning("cores: %s", error)

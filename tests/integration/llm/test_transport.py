@@ -90,6 +90,32 @@ def test_a_connection_that_the_engine_closed_meanwhile_is_not_used_again():
     assert server.connections == 2
 
 
+def test_a_farewell_on_an_idle_connection_is_nobodys_answer():
+    """A 408 and the end, as HAProxy, AWS's ALB and Apache send them."""
+
+    class Farewell(Server):
+        async def request(self, reader):
+            if self.connections == 1 and self.requests:  # the second one on the first connection does not come
+                await asyncio.sleep(0.1)
+                self.writer.write(b"HTTP/1.1 408 Request Time-out\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                raise ConnectionError
+            return await super().request(reader)
+
+        async def serve(self, reader, writer):
+            self.writer = writer
+            await super().serve(reader, writer)
+
+    async def use(client, url):
+        first = await client.get(url)
+        await server.left.wait()
+        await asyncio.sleep(0.1)
+        return first.status_code, (await client.get(url)).status_code
+
+    server = Farewell(OK, OK, OK)
+    assert run(server, use) == (200, 200)
+    assert server.connections == 2
+
+
 def test_an_answer_left_in_the_middle_closes_its_connection():
     async def use(client, url):
         async with client.stream("GET", url) as response:

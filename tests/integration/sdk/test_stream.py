@@ -8,11 +8,28 @@ import pytest
 import redis
 
 from aios.errors import NotFound
+from aios.kernel.ports import Batch
 from aios.sdk.stream import Begun, Ended, Said, Silence, TakenBack
 
 
 def loud(events) -> list:
     return [event for event in events if not isinstance(event, Silence)]
+
+
+def screen(events) -> str:
+    """What a reader has before them in the end."""
+    text = ""
+    for event in events:
+        if isinstance(event, Said):
+            text += event.text
+        elif isinstance(event, TakenBack):
+            text = event.kept
+    return text
+
+
+def wipe(client) -> None:
+    with redis.Redis.from_url(client.settings.redis_url) as server:
+        server.flushall()
 
 
 def test_texts_that_were_never_streamed_come_from_the_journal_in_order(client, journal) -> None:
@@ -139,3 +156,36 @@ def test_silence_is_told_so_that_a_caller_can_look_at_the_clock(client, journal)
 def test_an_agent_that_is_not_there_is_an_error(client) -> None:
     with pytest.raises(NotFound):
         list(client.stream(str(uuid4())))
+
+
+def test_a_wipe_between_two_attempts_doubles_no_text(client, journal) -> None:
+    call = journal.call(state="running", attempt=1)
+    events = client.watch(journal.agent)
+    journal.says(call, "Hel", "lo")
+    shown = [next(event for event in events if isinstance(event, Said)) for _ in range(2)]
+    wipe(client)
+    next(event for event in events if isinstance(event, Silence))
+    journal.says(call, "Hel", "lo", " there", attempt=2)
+    journal.stops(call, attempt=2)
+    journal.done(call, "Hello there", attempt=2)
+    journal.ends()
+    assert screen([*shown, *events]) == "Hello there"
+
+
+def test_tokens_that_were_lost_before_the_end_come_from_the_journal(client, journal, streams) -> None:
+    call = journal.call(state="running", attempt=1)
+    journal.says(call, "Hel", "lo")
+    streams.send([Batch(call, 1, (), "done", last=3)])  # the third was not sent: Redis did not answer
+    journal.done(call, "Hello there")
+    journal.ends()
+    assert screen(client.watch(journal.agent)) == "Hello there"
+
+
+def test_an_end_that_alone_is_left_hides_no_answer(client, journal, streams) -> None:
+    call = journal.call(state="running", attempt=1)
+    journal.says(call, "Hel", "lo")
+    wipe(client)
+    streams.send([Batch(call, 1, (), "done", last=2)])
+    journal.done(call, "Hello")
+    journal.ends()
+    assert screen(client.watch(journal.agent)) == "Hello"

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -169,3 +170,31 @@ SCHEMAS = st.recursive(
 @given(SCHEMAS)
 def test_a_sample_fits_its_schema(schema):
     Draft202012Validator(schema).validate(sample(schema, schema, depth=20))
+
+
+DAY = {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"properties": {"start": DAY, "end": {"$ref": "#/properties/start"}}}, {"end": "monday"}, {"end": 3}),
+        (
+            {"properties": {"end": {"$ref": "#/definitions/Day"}}, "definitions": {"Day": DAY}},
+            {"end": "monday"},
+            {"end": 3},
+        ),
+        (
+            {"properties": {"n": {"type": "integer"}, "next": {"$ref": "#"}}, "required": ["n"]},
+            {"n": 1, "next": {"n": 2}},
+            {"n": 1, "next": {"name": "events", "arguments": {"n": 1}}},
+        ),
+    ],
+    ids=["properties", "definitions", "itself"],
+)
+def test_what_refers_to_a_part_of_its_own_schema_still_does_in_the_grammar(schema, good, bad):
+    events = ToolSpec("events", "List events.", {"type": "object", **schema})
+    asked = constrain(messages=[{"role": "user", "content": "Hello"}], tools=[CALCULATOR, events])
+    grammar = Draft202012Validator(asked.schema)
+    assert grammar.is_valid({"name": "events", "arguments": good})
+    assert not grammar.is_valid({"name": "events", "arguments": bad})

@@ -90,3 +90,18 @@ def test_other_choices_than_the_first_are_left_out():
     draft = parse.ChatDraft()
     draft.add(choices=[choice("first"), choice("second", index=1)], usage=None)
     assert draft.finish().text == "first"
+
+
+@pytest.mark.parametrize("as_text", [str, json.loads], ids=["text", "object"])
+def test_calls_with_one_index_and_two_ids_are_two(as_text):
+    """Ollama's way, https://github.com/ollama/ollama/issues/15457."""
+    draft = parse.ChatDraft()
+    for id_, arguments in (("call_1", '{"path": "a", "text": "A"}'), ("call_2", '{"path": "b"}')):
+        draft.add(choices=[choice("", calls=[called(as_text(arguments), name="write", id=id_)])], usage=None)
+    draft.add(choices=[choice("", reason="tool_calls")], usage=None)
+    finish = draft.finish()
+    assert finish.text == ""
+    assert finish.tool_calls == (
+        ToolCall("write", {"path": "a", "text": "A"}, "call_1"),
+        ToolCall("write", {"path": "b"}, "call_2"),
+    )

@@ -146,3 +146,11 @@ def test_closing_sends_what_is_on_its_way(sink):
     relay.feed(uuid4(), 1).end("done")  # a thread that was late: nobody sends it any more
     relay.close()
     assert len(sink.ends) == 1
+
+
+def test_an_end_says_behind_which_token_it_comes(relay, loop):
+    feed = relay.feed(uuid4(), 1)
+    loop.run(said([feed], [1, 2, 3]))
+    first = feed.take()
+    assert ([token.index for token in first.tokens], first.last) == ([1, 2, 3], 3)
+    assert feed.take("done")[2:] == ([], "done", 3)

@@ -1,6 +1,7 @@
 """The router with fake cores: who gets a call, and what becomes of it when that core fails."""
 
 import asyncio
+import threading
 import time
 from contextlib import aclosing
 
@@ -20,7 +21,7 @@ from aios.kernel.breaker import Breaker
 from aios.kernel.ports import Boundary, Finish, Prompt
 from aios.kernel.routing import CoreState, Origin
 from aios.kernel.slices import Slicing
-from aios.llm.cores import door
+from aios.llm.cores import door, health
 from aios.llm.cores.registry import Registry
 from aios.llm.cores.states import LocalStates
 from aios.settings import CoreSettings, LLMSettings, Settings
@@ -352,3 +353,40 @@ def test_without_any_core_the_remedy_is_named(tmp_path):
 
     with pytest.raises(Misconfigured, match="aios cores add"):
         asyncio.run(read())
+
+
+def test_a_slot_that_is_given_back_while_slots_are_renewed_stays_free(monkeypatch):
+    class Slow(LocalStates):
+        """To renew takes as long as a round trip to Redis may."""
+
+        def __init__(self):
+            super().__init__()
+            self.asked, self.go = threading.Event(), threading.Event()
+
+        def renew(self, held):
+            if held:
+                self.asked.set()
+                self.go.wait(5)
+            super().renew(held)
+
+        def used(self):
+            return sum(state.used for state in self.view("ab").values())
+
+    monkeypatch.setattr(health, "_TURN_SECONDS", 0.05)
+    states = Slow()
+    a, b = (FakeDriver("x y z", name=name, token_seconds=0.1) for name in "ab")
+    cast = Cast(a, b, states=states)
+
+    async def run():
+        await cast.start()
+        call = asyncio.create_task(cast.ask())
+        await asyncio.to_thread(states.asked.wait, 5)
+        await call
+        await asyncio.sleep(0.2)  # the slot is given back behind it
+        assert states.used() == 0
+        states.go.set()
+        await asyncio.sleep(0.3)
+        await cast.router.aclose()
+        return states.used()
+
+    assert asyncio.run(run()) == 0
