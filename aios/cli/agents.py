@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aios.cli import family, screen
 from aios.cli.options import AgentId, AsJson, DataDir, connect
+from aios.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from aios.kernel.values import JsonObject
@@ -42,6 +44,8 @@ def ps(
 
     Example: aios ps --state running --watch
     """
+    if watch and as_json:
+        raise InvalidArgument("--watch", "--json", "give one of them: a live table is not for scripts")
     with connect(data_dir) as client:
         rows = client.list(state=state, limit=limit)
         if as_json:
@@ -109,13 +113,14 @@ def _cells(rows: Sequence["JsonObject"]) -> list[screen.Row]:
 def _live(client: "Client", *, state: str | None, limit: int) -> None:
     from rich.live import Live
 
-    with Live(auto_refresh=False, screen=True) as live:
+    from aios.sdk.waiting import Waiting
+
+    waiting = Waiting(None, client)
+    with suppress(KeyboardInterrupt), Live(auto_refresh=False, screen=True) as live:
         while True:
-            try:
+            with waiting.patient():
                 live.update(screen.table(_COLUMNS, _cells(client.list(state=state, limit=limit))), refresh=True)
-                time.sleep(_REFRESH_SECONDS)
-            except KeyboardInterrupt:
-                return
+            time.sleep(_REFRESH_SECONDS)
 
 
 def _about(row: "JsonObject") -> list[screen.Row]:

@@ -98,7 +98,7 @@ def deny(approval: Approval, *, note: Note = "", data_dir: DataDir = None) -> No
 def _object(text: str) -> "JsonObject":
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArgument("edit", screen.shortened(text), f"it is no JSON ({error})") from error
     if not isinstance(value, dict):
         raise InvalidArgument("edit", screen.shortened(text), 'give a JSON object, such as {"content": "..."}')

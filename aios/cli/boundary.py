@@ -1,8 +1,10 @@
 """Where every error of a command ends: one clear line on standard error, and an exit code that says who has to act."""
 
+import codecs
 import logging
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 import typer
 
@@ -53,6 +55,9 @@ class _Lines(logging.Handler):
 
 def configure(*, debug: bool) -> None:
     """Show what the library warns of, such as a Redis that does not answer; with `debug` all that it tells, and tracebacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
+            stream.reconfigure(errors="backslashreplace")  # half a table helps nobody
     root = logging.getLogger()
     root.handlers[:] = [_Lines()]
     root.setLevel(logging.DEBUG if debug else logging.WARNING)

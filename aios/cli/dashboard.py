@@ -8,7 +8,7 @@ from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.events import Key
+from textual.events import Key, Resize
 from textual.widgets import DataTable, Footer, Static
 
 from aios.cli import dials, screen
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aios.sdk.gauges import Gauges
 
 _FAILURES = 4
+_LOW = 18  # rows of a terminal in which the agents need all the room
 
 
 class Dashboard(App[None]):
@@ -28,14 +29,15 @@ class Dashboard(App[None]):
     TITLE = "aios top"
     ENABLE_COMMAND_PALETTE = False
     CSS = """
-    #headline, #question { height: 1; padding: 0 1; }
+    #headline, #question { height: auto; max-height: 2; padding: 0 1; }
     #headline { background: $primary-background; text-style: bold; }
     #question { color: $warning; display: none; }
     #above { height: auto; max-height: 11; }
     #pools { width: 3fr; height: auto; max-height: 11; }
     #cores { width: 2fr; height: auto; max-height: 11; }
-    #agents { height: 1fr; }
+    #agents { height: 1fr; min-height: 4; }
     #failures { height: auto; max-height: 4; padding: 0 1; color: $error; }
+    .low #above, .low #failures { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "nice", "Priority"),
@@ -72,6 +74,10 @@ class Dashboard(App[None]):
         self.look()
         self.set_interval(self._every_seconds, self.look)
 
+    def on_resize(self, event: Resize) -> None:
+        """In a low terminal the agents are what is shown: keys go for the chosen one."""
+        self.screen.set_class(event.size.height < _LOW, "low")
+
     @work(thread=True, exclusive=True, group="look")
     def look(self) -> None:
         """Read the gauges, away from the screen, and show them."""
@@ -89,7 +95,8 @@ class Dashboard(App[None]):
         self._fill("pools", [(str(row[0]), row) for row in dials.pools(now)])
         self._fill("cores", [(str(row[0]), row) for row in dials.cores(now)])
         self._fill("agents", dials.agents(now))
-        self.query_one("#failures", Static).update("\n".join(dials.failures(now, most=_FAILURES)))
+        width = max(20, self.size.width - 2)
+        self.query_one("#failures", Static).update("\n".join(dials.failures(now, most=_FAILURES, width=width)))
 
     # --- keys ---------------------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ def headline(now: "Gauges", *, before: "Gauges | None") -> str:
     parts += [f"{state} {now.states.get(state, 0)}/min" for state in _ENDED]
     speed = f"{now.tokens_per_second(before):.0f} tokens/s" if before else "tokens/s: soon"
     asked = f"{len(now.approvals)} to approve" if now.approvals else ""
-    return "  ".join(part for part in (*parts, speed, asked) if part)
+    return "  ".join(part for part in (asked, *parts, speed) if part)
 
 
 def pools(now: "Gauges") -> list[screen.Row]:
@@ -43,12 +43,14 @@ def agents(now: "Gauges") -> list[tuple[str, screen.Row]]:
     return [(str(row["id"]), _agent(row)) for row in now.agents]
 
 
-def failures(now: "Gauges", *, most: int) -> list[str]:
-    """A line per agent that failed, newest first."""
+def failures(now: "Gauges", *, most: int, width: int = 160) -> list[str]:
+    """A line of at most `width` characters per agent that failed, newest first."""
     return [
-        screen.printable(
-            f"{screen.ago(row['finished_at'])}  {str(row['id'])[-12:]}  {row['program']}  {row['type']}: "
-            + screen.shortened(row["message"] or "", 100)
+        screen.shortened(
+            screen.printable(
+                f"{screen.ago(row['finished_at'])}, {str(row['id'])[-12:]}, {row['program']}, {row['type']}: {row['message']}"
+            ),
+            width,
         )
         for row in now.failures[:most]
     ]

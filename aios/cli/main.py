@@ -24,6 +24,7 @@ from aios.cli import (
     prune,
     results,
     sched,
+    screen,
     shell,
     steer,
     submit,
@@ -38,7 +39,7 @@ app = typer.Typer(
     help="""An operating system for LLM agents.
 
     Try: `aios up --detach`, then `aios run echo "Say hello."`, then `aios ps` and `aios show last`.""",
-    rich_markup_mode="markdown" if sys.stdout.isatty() else None,
+    rich_markup_mode="markdown" if screen.is_terminal() else None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,

@@ -34,12 +34,14 @@ _COLOURS = {
 }
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _WIDE = 110  # columns
+_WHOLE = {"ID", "AGENT", "STATE"}  # an id or a state that is cut can be used for nothing
+_LONGEST_NAME = 36
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def is_terminal() -> bool:
     """Whether somebody watches standard output."""
-    return sys.stdout.isatty()
+    return _is_watched(sys.stdout)
 
 
 def show_json(value: "Json") -> None:
@@ -61,17 +63,20 @@ def show_table(columns: Sequence[str], rows: Sequence[Row]) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Row]) -> "Table":
-    """The same as a Rich table, to be shown live."""
+    """The same as a Rich table, to be shown live; where there is little room, without columns that say nothing."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    if is_narrow() and rows:
+        told = [place for place in range(len(columns)) if any(_text(row[place]) for row in rows)]
+        columns, rows = [columns[place] for place in told], [[row[place] for place in told] for row in rows]
     made = Table(box=box.SIMPLE_HEAD, header_style="bold")
     for name in columns:
         made.add_column(name)
     for column, values in zip(made.columns, zip(*rows, strict=True), strict=False):
-        if column.header in {"ID", "AGENT"}:  # an id that is cut can be used for nothing
-            column.min_width = max(len(_text(value)) for value in values)
+        if column is made.columns[0] or column.header in _WHOLE:
+            column.min_width = min(_LONGEST_NAME, max(len(_text(value)) for value in values))
     for row in rows:
         cells = zip(columns, row, strict=True)
         made.add_row(
@@ -122,7 +127,7 @@ def as_text(value: "Json") -> str:
 
 def safe(text: str, *, to: TextIO | None = None) -> str:
     """A text without control characters, if it goes to a terminal: what models say must not steer it."""
-    return _CONTROL.sub("\ufffd", text) if (to or sys.stdout).isatty() else text
+    return _CONTROL.sub("\ufffd", text) if _is_watched(to or sys.stdout) else text
 
 
 def printable(text: str) -> str:
@@ -133,6 +138,10 @@ def printable(text: str) -> str:
 def colour(state: str) -> str:
     """How a state is coloured; nothing for any other text."""
     return _COLOURS.get(state, "")
+
+
+def _is_watched(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()  # None: it was closed (`>&-`)
 
 
 def _text(cell: object) -> str:

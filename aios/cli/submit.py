@@ -163,7 +163,7 @@ def task_value(given: str, *, as_value: bool) -> "Json":
         return text
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArgument("task", screen.shortened(text), f"it is no JSON ({error})") from error
 
 

@@ -51,7 +51,7 @@ _AGENTS = text(
         SELECT sum(extract(epoch FROM COALESCE(s.started_at, s.finished_at, clock_timestamp()) - s.created_at))
                    FILTER (WHERE s.pool <> 'agent') AS waiting_seconds,
                sum(extract(epoch FROM COALESCE(s.finished_at, clock_timestamp()) - s.started_at)) AS service_seconds,
-               string_agg(DISTINCT s.pool || '.' || s.op, ' ')
+               string_agg(DISTINCT s.pool || '.' || s.op || CASE WHEN s.state = 'queued' THEN ' (queued)' ELSE '' END, ' ')
                    FILTER (WHERE s.state IN ('queued', 'running', 'waiting')) AS doing
         FROM requests r JOIN syscalls s ON s.request_id = r.id WHERE r.agent_id = a.id
     ) w ON true

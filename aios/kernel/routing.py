@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -99,8 +99,16 @@ class Load(NamedTuple):
 
 
 def merged(declared: Iterable[Core], stored: Iterable[Core]) -> list[Core]:
-    """Cores of the configuration and of the table; where both have a name the table's counts."""
-    cores = {core.name: core for core in declared} | {core.name: core for core in stored}
+    """Cores of the configuration and of the table; where both have a name the table's counts.
+
+    One of the table that has no URL tells only the state of the configuration's.
+    """
+    cores = {core.name: core for core in declared}
+    for core in stored:
+        if core.url:
+            cores[core.name] = core
+        elif core.name in cores:
+            cores[core.name] = replace(cores[core.name], state=core.state)
     return [cores[name] for name in sorted(cores)]
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aios.errors import NotJson
 from aios.errors.base import clean as clean  # noqa: PLC0414  # shown here too: errors import nothing of ours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Json: TypeAlias = Any
 """A JSON value. What is inside is typed where it is decoded, not where it is carried."""
@@ -16,6 +19,9 @@ Json: TypeAlias = Any
 JsonObject: TypeAlias = dict[str, Any]
 """A JSON object."""
 
+
+_DEEPEST = 100
+"""Levels of nesting: Python's own functions, such as `copy.deepcopy`, give up at a few hundred."""
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _DECODER = json.JSONDecoder()
@@ -26,7 +32,8 @@ def canonical(value: Json, *, what: str = "value") -> bytes:
     """The one spelling of a JSON value: sorted keys, no spaces, UTF-8.
 
     Raises:
-        NotJson: `value` is no JSON, or a string in it holds NUL or a lone surrogate, which Postgres cannot store.
+        NotJson: `value` is no JSON, is nested too deeply, or a string in it holds NUL or a lone surrogate, which Postgres
+            cannot store.
     """
     try:
         encoded = _CANONICAL.encode(value).encode()
@@ -35,6 +42,8 @@ def canonical(value: Json, *, what: str = "value") -> bytes:
     # one byte is looked for first: that takes a tenth of the time
     if b"\\" in encoded and b"\\u0000" in encoded and "\x00" in _strings(value):
         raise NotJson(what, "a string holds a NUL character")
+    if encoded.count(b"[") + encoded.count(b"{") > _DEEPEST and _is_deeper(value, _DEEPEST):
+        raise NotJson(what, f"it is nested more than {_DEEPEST} levels deep")
     return encoded
 
 
@@ -84,6 +93,19 @@ def short(value: Json, limit: int = 120) -> str:
     """The value's JSON, cut to `limit` characters, for labels and messages."""
     text = json.dumps(value, ensure_ascii=False, default=str, sort_keys=True)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _is_deeper(value: Json, levels: int) -> bool:
+    level = [value]
+    for _ in range(levels + 1):
+        level = [inner for outer in level for inner in _inside(outer)]
+    return bool(level)
+
+
+def _inside(value: Json) -> Iterable[Json]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _strings(value: Json) -> str:

@@ -147,7 +147,12 @@ class Cores:
     def _set_state(self, name: str, state: CoreState) -> JsonObject:
         with self._changing() as tx:
             core = replace(self._named(table.listing(tx), name), state=state)
-            table.put(tx, core)
+            if core.origin is Origin.TABLE:
+                table.put(tx, core)
+            elif state is CoreState.ACTIVE:
+                table.remove(tx, name)
+            else:  # its URL and its slots stay the configuration's
+                table.put(tx, replace(core, url=""))
         return _shown(core, None)
 
     @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aios.db import scheduling
 from aios.db.scheduling import Limit
 from aios.errors import InvalidArgument
+from aios.kernel.access import check_principal
 from aios.kernel.keys import checked
 from aios.kernel.scheduling import policy
 from aios.worker.order import configured, rules_of
@@ -66,8 +67,9 @@ class Scheduling:
         """Give a tenant a weight under `fair`: one of weight 3 has three times the service of one of weight 1.
 
         Raises:
-            InvalidArgument: it is no positive number.
+            InvalidArgument: it is no positive number, or the tenant is none.
         """
+        check_principal(f"tenant:{tenant}")
         if not (math.isfinite(weight) and weight > 0):
             raise InvalidArgument("weight", weight, "give a number greater than 0; everybody's is 1")
         with self._parts.database.transaction() as tx:

@@ -64,9 +64,8 @@ class Registry:
 
     async def _refresh(self) -> None:
         try:
-            stored = await asyncio.to_thread(self._read)
+            self._cores = merged(self._declared, await asyncio.to_thread(self._read))
         except AiosError as error:
             log.warning("the table of cores cannot be read, the last known ones count: %s", error)
-            stored = [core for core in self._cores if core.origin is Origin.TABLE]
-        self._cores = merged(self._declared, stored)
+            self._cores = self._cores or merged(self._declared, ())
         self._read_at = time.monotonic()

@@ -65,6 +65,20 @@ def test_a_task_of_5_mb_is_refused_in_one_line(aios, monkeypatch) -> None:
     assert "invalid task '(too long)': it has 50000" in answer.err
 
 
+@pytest.mark.parametrize("levels", [102, 900, 50_000])
+def test_a_task_that_is_nested_too_deeply_is_refused_in_one_line(aios, levels) -> None:
+    answer = aios("submit", "echo", "--json-task", "[" * levels + "]" * levels)
+    assert answer.code == 2
+    assert answer.err.startswith("aios: ")
+    assert ("nested more than 100 levels" in answer.err) == (levels < 1000)
+    assert answer.err.count("\n") == 1
+
+
+def test_a_live_table_is_not_for_scripts(aios) -> None:
+    answer = aios("ps", "--watch", "--json")
+    assert (answer.code, answer.out) == (2, "")
+
+
 def test_what_is_submitted_is_listed_shown_and_killed(aios) -> None:
     agent = aios("submit", "echo", '{"n": 1}', "--json-task", "-p", "2", "-b", "tokens=10", "--json").json["id"]
     (row,) = aios("ps", "--json").json

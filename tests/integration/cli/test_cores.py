@@ -65,6 +65,20 @@ def test_what_a_command_changed_of_a_declared_core_can_be_taken_back(aios, monke
     assert aios("cores", "list", "--json").json == [row]
 
 
+def test_what_is_drained_keeps_to_what_the_configuration_says_of_it(aios, monkeypatch):
+    """The local engine has another port after each `aios up`."""
+    monkeypatch.setenv("AIOS_ENGINE_URL", URL)
+    (row,) = aios("cores", "list", "--json").json
+    aios("cores", "drain", "default")
+    monkeypatch.setenv("AIOS_ENGINE_URL", "http://127.0.0.1:2")
+    monkeypatch.setenv("AIOS_LLM__SLOTS", "9")
+    (drained,) = aios("cores", "list", "--json").json
+    assert (drained["url"], drained["slots"], drained["state"]) == ("http://127.0.0.1:2", 9, "draining")
+    aios("cores", "activate", "default")
+    assert aios("cores", "remove", "default").code == 2  # nothing is changed of it any more
+    assert aios("cores", "list", "--json").json == [row | {"url": "http://127.0.0.1:2", "slots": 9}]
+
+
 def test_the_list_is_a_table_and_names_what_it_does_not_know(aios, monkeypatch):
     monkeypatch.setenv("AIOS_ENGINE_URL", URL)
     monkeypatch.setenv("AIOS_SCHEDULER_URL", "redis://127.0.0.1:1/0")

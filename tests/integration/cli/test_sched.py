@@ -33,6 +33,7 @@ def test_what_cannot_be_set_is_said_in_one_line(system, aios):
         (("set", "lass"), "las?"),
         (("set", "fifo", "--ageing", "1"), "fifo has none"),
         (("weight", "acme", "0"), "greater than 0"),
+        (("weight", "", "1"), "invalid"),
         (("limit", "tol:x", "--slots", "1"), "tool?"),
         (("limit", "llm", "--tokens", "0"), "from 1 on"),
     ]:

@@ -57,7 +57,7 @@ def test_the_gauges_tell_queues_agents_and_failures(aios, system):
     assert 3 <= agents[running]["waiting_seconds"] < 60
     assert agents[running]["service_seconds"] >= 2
     assert agents[queued]["service_seconds"] is None
-    assert agents[queued]["doing"] == "llm.chat"
+    assert agents[queued]["doing"] == "llm.chat (queued)"
     assert [row["message"] for row in told["failures"]] == ["broke"]
     assert "queued 2" in aios("top").out
 

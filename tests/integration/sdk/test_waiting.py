@@ -30,7 +30,8 @@ class Outage:
     def begins(self) -> None:
         with self._engine.connect() as admin:
             admin.exec_driver_sql(f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false")
-            ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._name}'"
+            clients = f"datname = '{self._name}' AND backend_type = 'client backend'"
+            ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {clients}"
             while admin.exec_driver_sql(ended).all():
                 time.sleep(0.01)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import logging
 
 import pytest
@@ -82,3 +83,11 @@ def test_warnings_of_the_library_are_lines(capsys) -> None:
         root.setLevel(before[0])
         root.handlers[:] = before[1]
     assert capsys.readouterr().err == "aios: warning: not rung: Redis is away\n"
+
+
+def test_what_a_terminal_cannot_show_is_no_error(monkeypatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    boundary.configure(debug=False)
+    print("\u00fcn", flush=True)
+    assert raw.getvalue() == b"\\xfcn\n"

@@ -66,12 +66,12 @@ class Client:
         return do
 
 
-def on_screen(client, steps):
-    """Run steps on a screen of 120 x 40."""
+def on_screen(client, steps, *, size=(120, 40)):
+    """Run steps on a screen."""
 
     async def run():
         app = Dashboard(client, every_seconds=60)
-        async with app.run_test(size=(120, 40)) as pilot:
+        async with app.run_test(size=size) as pilot:
             await app.workers.wait_for_complete()
             await pilot.pause()
             await steps(app, pilot)
@@ -81,6 +81,32 @@ def on_screen(client, steps):
 
 def text_of(app, name):
     return str(app.query_one(f"#{name}", Static).content)
+
+
+def test_a_low_terminal_shows_the_agents_that_keys_go_for():
+    async def steps(app, pilot):
+        assert app.query_one("#agents").size.height >= 4
+        assert app.query_one("#above").size.height == 0
+        await pilot.resize_terminal(120, 40)
+        await pilot.pause()
+        assert app.query_one("#above").size.height > 0
+
+    on_screen(Client(gauges([agent(number) for number in range(1, 20)])), steps, size=(40, 12))
+
+
+def test_a_small_terminal_shows_how_fast_tokens_go_and_a_line_per_failure():
+    failure = {"id": UUID(int=9), "program": "react", "type": "ToolFailed", "message": "no " * 90, "finished_at": NOW}
+    looks = [gauges([agent(1)], at=at, failures=[failure] * 4) for at in (0.0, 1.0)]
+
+    async def steps(app, pilot):
+        app.look()
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "tokens/s" in text_of(app, "headline")
+        assert app.query_one("#headline").size.height == 2
+        assert [len(line) <= 78 for line in text_of(app, "failures").splitlines()] == [True] * 4
+
+    on_screen(Client(*looks), steps, size=(80, 24))
 
 
 def test_all_tables_are_filled_and_the_chosen_agent_stays_chosen():

@@ -87,3 +87,20 @@ def test_a_value_is_cut_to_one_line() -> None:
 def test_a_result_is_shown_as_people_read_it() -> None:
     assert screen.as_text("hello") == "hello"
     assert json.loads(screen.as_text({"n": 1})) == {"n": 1}
+
+
+def test_a_narrow_terminal_has_whole_names_and_states_and_no_column_that_says_nothing(monkeypatch) -> None:
+    monkeypatch.setattr(screen, "is_narrow", lambda: True)
+    console = Console(file=io.StringIO(), width=40)
+    columns = ("NAME", "STATE", "KIND", "MODEL", "ALIASES", "COST", "URL")
+    console.print(screen.table(columns, [("default", "draining", "tgi", "", "", None, "http://127.0.0.1:28887")]))
+    shown = console.file.getvalue()
+    assert "default" in shown
+    assert "draining" in shown
+    assert "COST" not in shown
+
+
+def test_a_closed_standard_output_is_no_terminal(monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert not screen.is_terminal()
+    assert screen.as_text("x") == "x"

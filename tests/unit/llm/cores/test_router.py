@@ -8,6 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from aios.errors import (
+    DatabaseUnavailable,
     EngineFailed,
     EngineLost,
     EngineOverloaded,
@@ -19,7 +20,7 @@ from aios.errors import (
 )
 from aios.kernel.breaker import Breaker
 from aios.kernel.ports import Boundary, Finish, Prompt
-from aios.kernel.routing import CoreState, Origin
+from aios.kernel.routing import Core, CoreState, Origin
 from aios.kernel.slices import Slicing
 from aios.llm.cores import door, health
 from aios.llm.cores.registry import Registry
@@ -390,3 +391,19 @@ def test_a_slot_that_is_given_back_while_slots_are_renewed_stays_free(monkeypatc
         return states.used()
 
     assert asyncio.run(run()) == 0
+
+
+def test_a_core_that_was_drained_stays_so_while_postgres_is_away():
+    settings, looks = Settings(engine_url="http://here"), [[Core("default", "", state=CoreState.DRAINING)]]
+
+    def read():
+        if not looks:
+            raise DatabaseUnavailable("here", "gone")
+        return looks.pop()
+
+    async def run():
+        registry = Registry(settings, read)
+        return await registry.newest(), await registry.newest()
+
+    for cores in asyncio.run(run()):
+        assert [(core.url, core.state) for core in cores] == [("http://here", CoreState.DRAINING)]
