@@ -211,8 +211,19 @@ _ASK_AGAIN = text(
         RETURNING s.request_id
     ), told AS (
         UPDATE requests SET pending = 0 FROM lost WHERE requests.id = lost.request_id
+    ), begun AS (  -- part of its plan is done: that is not done again
+        SELECT s.request_id AS id, min(s.position) FILTER (WHERE s.state <> 'done') AS next
+        FROM requests r JOIN syscalls s ON s.request_id = r.id
+        WHERE r.agent_id = :id AND r.pending > 0 AND r.id NOT IN (SELECT request_id FROM lost)
+        GROUP BY s.request_id HAVING bool_or(s.state = 'done')
+    ), onward AS (
+        UPDATE syscalls s SET state = CASE WHEN s.position = begun.next THEN 'queued' ELSE 'blocked' END,
+            queued_at = CASE WHEN s.position = begun.next THEN clock_timestamp() END,
+            claim_token = NULL, incarnation = NULL, started_at = NULL, finished_at = NULL, not_before = NULL
+        FROM begun WHERE s.request_id = begun.id AND s.state = 'cancelled'
     )
     DELETE FROM requests WHERE agent_id = :id AND pending > 0 AND id NOT IN (SELECT request_id FROM lost)
+        AND id NOT IN (SELECT id FROM begun)
     """
 ).bindparams(bindparam("unknown", type_=JSONB))
 

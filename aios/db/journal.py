@@ -183,12 +183,14 @@ class Recorded(NamedTuple):
     Attributes:
         again: the agent was woken meanwhile (or begins again) and is runnable.
         chains: the links of each plan whose first is queued.
+        priority: of the agent now; it may have been given another one since it was claimed.
         own: the call that was claimed for who drives.
         awaited: the agent has ended, and others wait for that.
     """
 
     again: bool
     chains: list[list[Link]]
+    priority: int
     own: Claimed | None = None
     awaited: bool = False
 
@@ -270,7 +272,7 @@ def record(
     own = None
     if claim and asked and row["state"] != AgentState.PAUSED:
         own = _claimed(driven, asked, values["syscalls"][0], claim.token)
-    return Recorded(bool(row["again"]), chains, own, awaited=row.get("awaited", False))
+    return Recorded(bool(row["again"]), chains, row["priority"], own, awaited=row.get("awaited", False))
 
 
 def _ordinary(item: Issued, *, claimed: bool) -> bool:

@@ -32,8 +32,11 @@ class AiosError(Exception):
 
     def to_json(self) -> ErrorJson:
         """The error as a JSON value that Postgres can store, whatever it holds; `from_json` gives it back."""
-        args = [_clean(_plain(value)) for value in self.args]
-        return {"type": type(self).__name__, "args": args, "message": clean(str(self))}
+        return {
+            "type": type(self).__name__,
+            "args": [_plain(value) for value in self.args],
+            "message": clean(str(self)),
+        }
 
 
 def clean(text: str) -> str:
@@ -44,10 +47,9 @@ def clean(text: str) -> str:
 def _plain(value: object) -> object:
     """A value as JSON, or what Python shows of it: an error that cannot be written would end nothing."""
     try:
-        plain: object = json.loads(json.dumps(value, default=reprlib.repr, allow_nan=False))
+        return _clean(json.loads(json.dumps(value, default=reprlib.repr, allow_nan=False)))
     except (TypeError, ValueError, RecursionError):  # a key that is none, NaN, a value within itself
-        return reprlib.repr(value)
-    return plain
+        return clean(reprlib.repr(value))
 
 
 def _clean(value: object) -> object:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aios.kernel.values import canonical
+from aios.kernel.values import ANY_DEPTH, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +63,7 @@ class Verified:
 
 def link(before: bytes, row: JsonObject) -> bytes:
     """The hash of a row and all before it: SHA-256 of the previous hash and the row's canonical JSON."""
-    return hashlib.sha256(before + canonical(_plain(row), what="an audit row")).digest()
+    return hashlib.sha256(before + canonical(_plain(row), what="an audit row", deepest=ANY_DEPTH)).digest()
 
 
 def verify(entries: Iterable[Entry], *, now: datetime) -> Verified:

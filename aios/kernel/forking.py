@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aios.errors import InvalidArgument
 from aios.kernel.replay import Entry
-from aios.kernel.values import canonical, short
+from aios.kernel.values import ANY_DEPTH, canonical, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +98,7 @@ def _side(left: Entry | None, right: Entry | None) -> Side:
 
 def _told(entry: Entry) -> tuple[object, ...]:
     error = entry.error.to_json() if entry.error else None
-    return entry.digest, entry.open, error, canonical([_plain(result) for result in entry.results])
+    return entry.digest, entry.open, error, canonical([_plain(result) for result in entry.results], deepest=ANY_DEPTH)
 
 
 def _plain(result: Json) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,12 +24,15 @@ JsonObject: TypeAlias = dict[str, Any]
 _DEEPEST = 100
 """Levels of nesting: Python's own functions, such as `copy.deepcopy`, give up at a few hundred."""
 
+ANY_DEPTH = sys.maxsize
+"""For what holds values that were accepted, some levels further in."""
+
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _DECODER = json.JSONDecoder()
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def canonical(value: Json, *, what: str = "value") -> bytes:
+def canonical(value: Json, *, what: str = "value", deepest: int = _DEEPEST) -> bytes:
     """The one spelling of a JSON value: sorted keys, no spaces, UTF-8.
 
     Raises:
@@ -42,8 +46,8 @@ def canonical(value: Json, *, what: str = "value") -> bytes:
     # one byte is looked for first: that takes a tenth of the time
     if b"\\" in encoded and b"\\u0000" in encoded and "\x00" in _strings(value):
         raise NotJson(what, "a string holds a NUL character")
-    if encoded.count(b"[") + encoded.count(b"{") > _DEEPEST and _is_deeper(value, _DEEPEST):
-        raise NotJson(what, f"it is nested more than {_DEEPEST} levels deep")
+    if encoded.count(b"[") + encoded.count(b"{") > deepest and _is_deeper(value, deepest):
+        raise NotJson(what, f"it is nested more than {deepest} levels deep")
     return encoded
 
 

@@ -129,10 +129,13 @@ def events(entries: Iterable[Entry | None], *, after: Position) -> Iterator[Even
         if entry is None:
             continue
         anew = not known and entry.at.attempt > after.attempt  # what the client has was trimmed or wiped meanwhile
-        if anew:
+        stands = (
+            entry.at.attempt == after.attempt and after.index != END_INDEX
+        )  # then this attempt's tokens are all it has
+        if anew or stands:
             thread.forget(entry.at.attempt)
         found = list(thread.take(entry))
-        if anew and found and isinstance(found[0], Piece):
+        if anew and found and (isinstance(found[0], Piece) or getattr(found[0], "reason", "") == "done"):
             found.insert(0, Rewind(Position(entry.at.attempt, 0), 0, 0))
         known = known or thread.reached(after) or (anew and isinstance(next(iter(found), None), Rewind))
         ended = _end(found)

@@ -270,8 +270,7 @@ class Client(Schedules, Steering, Scheduling, Cores, AccessControl, Forks, Looks
         """
         with self._parts.database.transaction() as tx:
             agents.retry(tx, parse_id(agent))
-            standing = agents.standing(tx, parse_id(agent))
-        self._parts.dispatch.ring(add=[agent_bell(parse_id(agent), **standing._asdict())])
+        self._ring_again([parse_id(agent)])
 
     def programs(self) -> Sequence[JsonObject]:
         """The programs that workers have loaded, with their sources and errors."""

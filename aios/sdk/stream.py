@@ -158,11 +158,16 @@ class _Syscall:
 
     def _streamed(self, follower: Follower, *, pause: float) -> Iterator[Event]:
         """What the stream has beyond what was shown, until it is silent for a while."""
+        ended = False
         try:
             for event in follower.follow(
                 self._row["id"], last_id=str(self._at), still=lambda: False, pause_seconds=pause
             ):
-                self._at = event.at
+                ended = isinstance(event, End)
+                if (
+                    not isinstance(event, End) or event.reason == "done"
+                ):  # at another end, what was shown may be an earlier attempt's
+                    self._at = event.at
                 match event:
                     case Piece(text=text):
                         self._shown += text
@@ -175,7 +180,9 @@ class _Syscall:
         except BrokerUnavailable:
             time.sleep(pause)
             return
-        if self._at.index == END_INDEX:  # nothing more comes from this attempt: its commit, or the next one, does
+        if (
+            ended or self._at.index == END_INDEX
+        ):  # nothing more comes from this attempt: its commit, or the next one, does
             time.sleep(min(pause, _PAUSE_SECONDS))
 
     def _journalled(self, now: JsonObject) -> Iterator[Event]:

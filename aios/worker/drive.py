@@ -338,13 +338,15 @@ class Drive:
             if failed:
                 agents.drop_open(tx, [driven.id])
             own.call = recorded.own
-        bells = [chain_bell(links, priority=driven.priority, payer=driven.payer) for links in recorded.chains]
+        bells = [chain_bell(links, priority=recorded.priority, payer=driven.payer) for links in recorded.chains]
         bells += own.unclaimed  # its agent was paused, and may have been resumed already
         for child in progress.children:
             payer = Payer(child["root_id"], child["tenant"], child["program"])
-            bells.append(agent_bell(child["id"], priority=child["priority"], payer=payer))
+            inherits = child["priority"] == driven.priority
+            priority = recorded.priority if inherits else child["priority"]
+            bells.append(agent_bell(child["id"], priority=priority, payer=payer))
         if recorded.again:
-            bells.append(agent_bell(driven.id, priority=driven.priority, payer=driven.payer))
+            bells.append(agent_bell(driven.id, priority=recorded.priority, payer=driven.payer))
         if recorded.awaited or (driven.parent_id is not None and progress.outcome is not None):
             self._wake_parents(driven.id)  # a parent's, too, that began to wait while this one's end was written
         return bells, True

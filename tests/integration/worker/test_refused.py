@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 
 from aios.errors import InvalidArgument
+from aios.kernel.plan import ToolInfo
 from aios.kernel.ports import Outcome
 from aios.kernel.program import program
+from aios.kernel.words import Effect
 from tests.integration.worker.world import World
 
 SENT = []
@@ -120,3 +122,29 @@ def test_what_postgres_refuses_ends_the_agent(world, monkeypatch):
     result = run(world, "huge")
     assert result.state == "failed"
     assert "cannot be written: NumericValueOutOfRange" in result.error["message"]
+
+
+@program(tools=["pay"])
+async def pays(agent, task):
+    value = 1
+    for _ in range(98):
+        value = [value]
+    return await agent.tool.call("pay", n=value)
+
+
+class Pay(Answers):
+    def perform(self, call):
+        return Outcome(result=1)
+
+
+def test_arguments_that_were_accepted_can_be_told_to_the_audit_log(database_url, redis_url):
+    pay = ToolInfo("pay", Effect.ONCE)
+    world = World(database_url, redis_url, programs={"pays": pays}, executors={"tool": Pay()}, tools={"pay": pay})
+    agent = world.client.submit("pays", "x")
+    world.run()
+    assert world.client.result(agent, timeout=0).value == 1
+    assert world.recovery.tick()
+    log = world.client.verify_audit()
+    assert log.rows
+    assert (log.unsealed, log.broken) == (0, [])
+    world.close()

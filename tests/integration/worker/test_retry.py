@@ -40,6 +40,11 @@ async def pays(agent, task):
     return await agent.tool.call("pay", n=1)
 
 
+@program
+async def notes(agent, task):
+    return await agent.memory.note("a fact")
+
+
 class Calculator:
     def __init__(self):
         self.asked = []
@@ -55,7 +60,7 @@ class Calculator:
 @pytest.fixture
 def world(database_url, redis_url):
     tools = {"calculator": ToolInfo("calculator"), "pay": ToolInfo("pay", Effect.ONCE)}
-    programs = {one.name: one for one in (calls, sleeps, branches, pays)}
+    programs = {one.name: one for one in (calls, sleeps, branches, pays, notes)}
     made = World(database_url, redis_url, programs=programs, executors={"tool": Calculator()}, tools=tools)
     yield made
     made.close()
@@ -112,3 +117,29 @@ def test_a_call_that_may_be_done_once_is_not_begun_again(world):
     world.run()
     result = world.client.result(agent, timeout=0)
     assert (len(begun), result.state, result.error["type"]) == (1, "failed", "OutcomeUnknown")
+
+
+def test_a_part_of_a_plan_that_was_done_is_not_done_again(world):
+    """A note is stored first and analysed then."""
+
+    class Memory(Calculator):
+        def perform(self, call):
+            self.asked.append(call.op)
+            return Outcome(result={"id": "1", "state": "plain"})
+
+    class Analyst(Calculator):
+        def perform(self, call):
+            self.asked.append(call.op)
+            if len(self.asked) == 1:
+                with world.database.transaction() as tx:  # as when its time is spent
+                    agents.fail(tx, call.agent_id, error=NotFound("what it needed", "x"))
+            return Outcome(result={"finish_reason": "stop"}, message={"role": "assistant", "content": "{}"})
+
+    world.executors["memory"], world.executors["llm"] = memory, analyst = Memory(), Analyst()
+    agent = world.client.submit("notes", "x")
+    world.run()
+    assert world.client.get(agent)["state"] == "failed"
+    world.client.retry(agent)
+    world.run()
+    assert world.client.result(agent, timeout=0).state == "done"
+    assert (memory.asked[:2], memory.asked.count("add")) == (["add", "analyse"], 1)

@@ -125,6 +125,7 @@ def test_nice_while_a_drive_is_under_way_goes_for_what_it_starts(world, monkeypa
 
     monkeypatch.setattr(journal, "record", late)
     drive_once(world)
+    assert {bell.priority for bell in world.recorder.bells} == {0}
     assert {row["program"]: row["priority"] for row in world.client.list()} == {"parent": 0, "child": 0}
     with world.database.statement() as tx:
         assert set(tx.exec_driver_sql("SELECT priority FROM syscalls").scalars()) == {0}

@@ -113,3 +113,41 @@ def test_lost_tokens_are_made_good_by_a_whole_attempt():
         Entry(Position(2, END_INDEX), end="done"),
     ]
     assert [type(e) for e in events(entries, after=Position(0, 0))] == [Piece, End]
+
+
+def read(*views):
+    """What a client shows that reads until silence, again and again, each time from where it stands: as the SDK does."""
+    text, at = "", Position(0, 0)
+    for view in views:
+        for event in events([*view, None], after=at):
+            if not isinstance(event, End) or event.reason == "done":
+                at = event.at
+            if isinstance(event, Piece):
+                text += event.text
+            elif isinstance(event, Rewind):
+                text = text[: event.characters]
+    return text
+
+
+def said(attempt, index, text):
+    return Entry(Position(attempt, index), tuple((ord(letter), letter) for letter in text))
+
+
+def over(attempt, reason, last):
+    return Entry(Position(attempt, END_INDEX), end=reason, last=last)
+
+
+def test_an_attempt_after_one_that_lost_a_token_is_shown_whole():
+    one = [said(1, 4, "abaz"), over(1, "failed", 5)]
+    two = [said(2, 1, "a"), said(2, 3, "ba"), over(2, "done", 3)]
+    assert read(one, one + two[:1], one + two) == "aba"
+
+
+def test_an_attempt_that_failed_without_a_word_after_a_wipe_doubles_no_text():
+    two = [over(2, "failed", 0)]
+    three = [said(3, 2, "ab"), over(3, "done", 2)]
+    assert read([said(1, 2, "ab")], two, two + three) == "ab"
+
+
+def test_an_answer_without_text_takes_back_what_was_lost_meanwhile():
+    assert read([said(1, 2, "ab")], [over(2, "done", 0)]) == ""
