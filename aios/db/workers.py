@@ -25,7 +25,7 @@ _BEAT = text(
 
 _LOST = text(
     """
-    SELECT held.id FROM unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS held (id, token)
+    SELECT held.token FROM unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS held (id, token)
     LEFT JOIN syscalls s ON s.id = held.id
     WHERE s.claim_token IS DISTINCT FROM held.token OR s.state <> 'running'
     """
@@ -100,7 +100,7 @@ def beat(tx: Transaction, incarnation: UUID, *, lease_seconds: float) -> bool:
 
 
 def lost(tx: Transaction, held: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
-    """Those of the (syscall, token) that are no longer claimed with this token: cancelled, fenced or settled."""
+    """The tokens of those (syscall, token) that are no longer claimed by it: cancelled, fenced or settled."""
     if not held:
         return []
     values = {"ids": [syscall for syscall, _ in held], "tokens": [token for _, token in held]}

@@ -196,10 +196,10 @@ class Incarnation:
         held = self.held()
         grants = [(call.pool, str(call.id)) for call in held]
         gone = set(self._ready.renew(grants, lease_seconds=self._settings.lease_seconds))
-        for call in held:  # this process was stopped: a slot of the engine that others have by now is left to them
-            if call.pool == Pool.LLM and str(call.id) in gone:
-                log.warning("llm %s: its place went to another one; it is stopped and waits again", call.id)
-                self._on_lost(call.id)
+        lost = [call for call in held if call.pool == Pool.LLM and str(call.id) in gone]
+        for call in lost:  # this process was stopped: a slot of the engine that others have by now is left to them
+            log.warning("llm %s: its place went to another one; it is stopped and waits again", call.id)
+        self._lose(lost)
 
     def _begin_anew(self) -> None:
         """Declared dead: every claim so far is, or soon will be, somebody else's."""
@@ -216,9 +216,16 @@ class Incarnation:
         with self._database.statement() as tx:
             gone = set(workers.lost(tx, [(call.id, call.token) for call in held]))
         with self._lock:
-            self._void.update(call.token for call in held if call.id in gone and call.token in self._tokens)
-        for syscall in gone:
-            self._on_lost(syscall)
+            self._void.update(gone & self._tokens.keys())
+        self._lose([call for call in held if call.token in gone])
+
+    def _lose(self, lost: Sequence[Claimed]) -> None:
+        """Stop what is executed by these claims, and not what was given back and has been claimed here again since."""
+        tokens = {call.token for call in lost}
+        again = {call.id for call in self.held() if call.token not in tokens}
+        for call in lost:
+            if call.id not in again:
+                self._on_lost(call.id)
 
     def _give_back_orphans(self) -> None:
         """What is claimed for this process, but not by anything in it: the reply to the claim was lost.

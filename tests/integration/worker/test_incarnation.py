@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -78,6 +79,48 @@ def test_a_claim_that_is_under_way_is_left_alone(world):
         claim(world, call, token)
         world.incarnation.beat()
         assert state(world, call) == "running"
+
+
+@pytest.fixture
+def twice(world):
+    """A syscall that was given back here, and claimed here again, before the first claim has left: both claims."""
+    _, call = driven(world)
+    first, second = new_token(), new_token()
+    with world.incarnation.holding(first), world.incarnation.holding(second):
+        one = claim(world, call, first)
+        world.incarnation.hold(one)
+        with world.database.statement() as tx:
+            syscalls.give_back(tx, one)
+        yield one, claim(world, call, second)
+
+
+def test_what_has_been_claimed_here_again_is_not_stopped_with_its_earlier_claim(world, twice):
+    lost, (one, two) = [], twice
+    world.incarnation._on_lost = lost.append
+    world.incarnation.hold(two)
+    world.incarnation.beat()
+    assert lost == []
+    assert not world.incarnation.valid(one.token)
+    assert world.incarnation.valid(two.token)
+    world.incarnation.forget(two.token)
+    world.incarnation.beat()
+    assert lost == [one.id]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_grant_that_is_gone_stops_the_claim_that_had_it(world, twice, monkeypatch, again):
+    lost, (one, two) = [], [replace(call, pool="llm") for call in twice]
+    world.incarnation._on_lost = lost.append
+    world.incarnation.hold(one)
+
+    def renew(grants, *, lease_seconds):
+        if again:  # claimed anew, with the grant that it has since, while Redis answers
+            world.incarnation.hold(two)
+        return [syscall for _, syscall in grants]
+
+    monkeypatch.setattr(world.incarnation._ready, "renew", renew)
+    world.incarnation.renew()
+    assert lost == ([] if again else [one.id])
 
 
 def test_a_drive_that_nobody_does_is_given_back(world):

@@ -135,7 +135,8 @@ def test_a_part_of_a_plan_that_was_done_is_not_done_again(world):
                     agents.fail(tx, call.agent_id, error=NotFound("what it needed", "x"))
             return Outcome(result={"finish_reason": "stop"}, message={"role": "assistant", "content": "{}"})
 
-    world.executors["memory"], world.executors["llm"] = memory, analyst = Memory(), Analyst()
+    memory = Memory()
+    world.executors |= {"memory": memory, "llm": Analyst()}
     agent = world.client.submit("notes", "x")
     world.run()
     assert world.client.get(agent)["state"] == "failed"
