@@ -129,15 +129,13 @@ def events(entries: Iterable[Entry | None], *, after: Position) -> Iterator[Even
         if entry is None:
             continue
         anew = not known and entry.at.attempt > after.attempt  # what the client has was trimmed or wiped meanwhile
-        stands = (
-            entry.at.attempt == after.attempt and after.index != END_INDEX
-        )  # then this attempt's tokens are all it has
-        if anew or stands:
+        # Who stands within an attempt has its tokens and no others.
+        if anew or (entry.at.attempt == after.attempt and after.index != END_INDEX):
             thread.forget(entry.at.attempt)
         found = list(thread.take(entry))
         if anew and found and (isinstance(found[0], Piece) or getattr(found[0], "reason", "") == "done"):
             found.insert(0, Rewind(Position(entry.at.attempt, 0), 0, 0))
-        known = known or thread.reached(after) or (anew and isinstance(next(iter(found), None), Rewind))
+        known = known or thread.reached(after) or (anew and any(isinstance(event, Rewind) for event in found[:1]))
         ended = _end(found)
         yield from (event for event in found if event is not ended and event.at > after)
         if ended is not None and ended.reason == "done":

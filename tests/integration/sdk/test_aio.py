@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from aios.errors import NotFound
+from aios.sdk import aio
 from aios.sdk.aio import AsyncClient
 from aios.sdk.client import Client
 
@@ -50,6 +51,24 @@ def test_an_agent_is_submitted_found_seen_and_cancelled(call) -> None:
         return await client.result(agent)
 
     assert call(work).state == "cancelled"
+
+
+def test_who_waits_holds_no_thread(call, monkeypatch) -> None:
+    monkeypatch.setattr(aio, "_THREADS", 1)
+
+    async def work(client):
+        agent = await client.submit("echo", "hello")
+        waits = [asyncio.create_task(client.result(agent)) for _ in range(8)]
+        await asyncio.sleep(0.2)
+        start = time.monotonic()
+        for _ in range(3):
+            await client.get(agent)
+        seconds = time.monotonic() - start
+        await client.cancel(agent)
+        assert {result.state for result in await asyncio.gather(*waits)} == {"cancelled"}
+        return seconds
+
+    assert call(work) < 8  # seconds; were each look as long as a second, it would be 24
 
 
 def test_a_result_that_does_not_come_is_given_up_in_time(call) -> None:

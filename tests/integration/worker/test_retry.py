@@ -12,6 +12,7 @@ from aios.kernel.plan import ToolInfo
 from aios.kernel.ports import Outcome
 from aios.kernel.program import program
 from aios.kernel.words import Effect
+from tests.integration.worker.test_steering import drive_once
 from tests.integration.worker.world import World
 
 
@@ -66,12 +67,6 @@ def world(database_url, redis_url):
     made.close()
 
 
-def drive(world):
-    for bell in [bell for bell in world.recorder.bells if bell.key == "agent"]:
-        world.recorder.bells.remove(bell)
-        world.answer(bell)
-
-
 def retried(world, agent):
     assert world.client.get(agent)["state"] == "failed"
     with world.database.transaction() as tx:
@@ -86,7 +81,7 @@ def retried(world, agent):
 @pytest.mark.parametrize(("name", "value"), [("calls", 2), ("sleeps", "slept")])
 def test_what_was_open_when_the_time_was_spent_is_asked_for_again(world, name, value):
     agent = world.client.submit(name, "x", budgets={"seconds": 0.05})
-    drive(world)
+    drive_once(world)
     time.sleep(0.1)
     world.recovery.tick()
     assert retried(world, agent).value == value
@@ -94,9 +89,9 @@ def test_what_was_open_when_the_time_was_spent_is_asked_for_again(world, name, v
 
 def test_what_a_branch_had_is_kept_and_the_other_one_is_asked_for_again(world):
     agent = world.client.submit("branches", "x", budgets={"steps": 2})
-    drive(world)
+    drive_once(world)
     world.answer(world.recorder.bells.pop(0))  # the other branch's call still waits
-    drive(world)
+    drive_once(world)
     assert retried(world, agent).value == [4, 2]
     assert sorted(world.executors["tool"].asked) == ["1", "2", "3"]
 
