@@ -164,9 +164,8 @@ class _Syscall:
                 self._row["id"], last_id=str(self._at), still=lambda: False, pause_seconds=pause
             ):
                 ended = isinstance(event, End)
-                if (
-                    not isinstance(event, End) or event.reason == "done"
-                ):  # at another end, what was shown may be an earlier attempt's
+                # At an end that is not `done`, what was shown may be an earlier attempt's.
+                if not isinstance(event, End) or event.reason == "done":
                     self._at = event.at
                 match event:
                     case Piece(text=text):
@@ -180,9 +179,8 @@ class _Syscall:
         except BrokerUnavailable:
             time.sleep(pause)
             return
-        if (
-            ended or self._at.index == END_INDEX
-        ):  # nothing more comes from this attempt: its commit, or the next one, does
+        # Nothing more comes from this attempt: its commit, or the next one, does.
+        if ended or self._at.index == END_INDEX:
             time.sleep(min(pause, _PAUSE_SECONDS))
 
     def _journalled(self, now: JsonObject) -> Iterator[Event]:
